@@ -1,0 +1,58 @@
+"""Calendar arithmetic: terms are calendar steps in the billing time zone, spans are exact durations (3e)."""
+
+from calendar import monthrange
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+UNLIMITED = "unlimited"
+#: Terms under this nominal length are short: own charge lead, no separate reminder (Q18).
+SHORT_TERM_BELOW = timedelta(days=60)
+_NOMINAL_DAYS = {"Y": 365, "M": 30, "W": 7, "D": 1}
+
+
+@lru_cache(maxsize=256)
+def zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name. Raises ValueError for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"'{name}' is not an IANA time zone") from None
+
+
+def nominal(term: str) -> timedelta | None:
+    """The nominal length of a term (a month is 30 days), None when unlimited."""
+    if term == UNLIMITED:
+        return None
+    return timedelta(days=int(term[1:-1]) * _NOMINAL_DAYS[term[-1]])
+
+
+def is_short(term: str) -> bool:
+    """Whether a term is under P2M by its nominal length (Q18)."""
+    length = nominal(term)
+    return length is not None and length < SHORT_TERM_BELOW
+
+
+def end_of(anchor: datetime, term: str, count: int, tz: str) -> datetime | None:
+    """The end of the `count`-th term counted from `anchor`; None when unlimited.
+
+    Months and years keep the day and wall time of the anchor, never of a clipped date: Jan 31, Feb 28,
+    Mar 31. A wall time that does not exist becomes the later, one that exists twice the first (Q21).
+    """
+    if term == UNLIMITED:
+        return None
+    number, unit = int(term[1:-1]) * count, term[-1]
+    if unit in "WD":
+        return anchor + timedelta(days=number * _NOMINAL_DAYS[unit])
+    months = number * 12 if unit == "Y" else number
+    local = anchor.astimezone(zone(tz))
+    year, month0 = divmod(local.year * 12 + local.month - 1 + months, 12)
+    day = min(local.day, monthrange(year, month0 + 1)[1])
+    moved = local.replace(year=year, month=month0 + 1, day=day, fold=0)
+    return moved.astimezone(anchor.tzinfo)
+
+
+def end_of_local_day(instant: datetime, days: int, tz: str) -> datetime:
+    """The end (exclusive) of the local day that lies `days` after the local day of `instant` (Q13)."""
+    local_date = instant.astimezone(zone(tz)).date() + timedelta(days=days + 1)
+    return datetime.combine(local_date, time(), zone(tz)).astimezone(instant.tzinfo)

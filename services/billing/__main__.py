@@ -1,0 +1,26 @@
+"""What runs in the billing process."""
+
+from chassis.service import ServiceDefinition, run_service
+from chassis.settings import load_settings
+from contracts.topics import BILLING_COMMANDS, NOTIFICATIONS_EVENTS, PAYMENTS_EVENTS
+from policies import load_policies
+from services.billing.settings import BillingSettings
+from services.billing.store import subscriptions
+
+
+def main() -> None:
+    """Run billing until it is told to stop."""
+    settings = load_settings(BillingSettings)
+    digest_key = settings.identity_digest_key.get_secret_value().encode()
+    run_service(
+        ServiceDefinition(
+            name="billing",
+            settings=settings,
+            aggregate=subscriptions(load_policies(), digest_key),
+            topics=(PAYMENTS_EVENTS, BILLING_COMMANDS, NOTIFICATIONS_EVENTS),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

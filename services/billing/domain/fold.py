@@ -1,0 +1,73 @@
+"""The fold: a subscription's facts, in canonical order, become its standing."""
+
+from contracts.policy import Policies
+from ledger.history import Will
+from services.billing.domain import facts
+from services.billing.domain.fold_payments import count_payment
+from services.billing.domain.fold_refunds import count_refund
+from services.billing.domain.standing import Charge, Standing
+from services.billing.domain.subscription import Subscription
+
+
+def standing(subscription: Subscription, policies: Policies) -> Standing:
+    """Fold the facts in canonical order. Any order of arrival gives the same standing."""
+    result = Standing(subscription, policies)
+    known = subscription.facts
+    result.orders = {fact.order_id: fact for fact in known if isinstance(fact, facts.Ordered)}
+    accepted = {
+        fact.order_id: fact.fact_id
+        for fact in known
+        if isinstance(fact, facts.Paid) and fact.verdict == "accepted"
+    }
+    for fact in known:
+        match fact:
+            case facts.Ordered():
+                _ordered(result, fact)
+            case facts.Paid():
+                count_payment(result, fact, accepted)
+            case facts.Failed():
+                _failed(result, fact)
+            case facts.Canceled() | facts.Uncanceled():
+                _willing(result, fact)
+            case facts.ChargeRequested():
+                result.charges[fact.renews] = Charge(fact)
+                result.add_charged(fact.renews)
+            case facts.ChargeWithdrawn():
+                result.charges[fact.renews].open = False
+            case facts.ReminderProven():
+                result.proofs.setdefault((fact.renews, fact.end), fact.at)
+            case _:
+                count_refund(result, fact)
+    return result
+
+
+def _ordered(result: Standing, fact: facts.Ordered) -> None:
+    if fact is result.first_order:
+        result.add_will(
+            Will(fact_id=fact.fact_id, at=fact.at, auto_renew=fact.auto_renew, reason="ordered"),
+        )
+
+
+def _failed(result: Standing, fact: facts.Failed) -> None:
+    renewed = result.failed_period(fact)
+    if renewed:
+        result.add_charged(renewed)
+    charge = result.charge_answered_by(fact)
+    if charge and fact.final:
+        charge.open = False
+
+
+def _willing(result: Standing, fact: facts.Canceled | facts.Uncanceled) -> None:
+    """A cancellation counts while renewal is on; a withdrawal while the cancellation has not taken effect."""
+    current = result.history.wills[-1] if result.history.wills else None
+    if isinstance(fact, facts.Canceled):
+        if current and current.auto_renew:
+            result.add_will(
+                Will(fact_id=fact.fact_id, at=fact.at, auto_renew=False, reason="canceled")
+            )
+            result.effective_cancellations.append(fact)
+        return
+    through = result.history.paid_through
+    if current and current.reason == "canceled" and (through is None or fact.at < through):
+        result.add_will(Will(fact_id=fact.fact_id, at=fact.at, auto_renew=True, reason="withdrawn"))
+        result.effective_withdrawals.append((fact, current.fact_id))

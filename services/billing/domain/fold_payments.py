@@ -1,0 +1,112 @@
+"""How a payment counts: it buys a period, is refused, or waits for its order."""
+
+from uuid import UUID
+
+from contracts.values import period_id
+from ledger.history import Bounds, PaidPeriod, Will, bounds_from, bounds_from_end, last_of
+from services.billing.domain import facts
+from services.billing.domain.standing import Standing
+
+
+def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID]) -> None:
+    """A success buys a period, is refused with a code, or waits for its order.
+
+    `accepted`: the payment whose acceptance was told, by order_id.
+    """
+    order = result.orders.get(fact.order_id) if fact.kind == "initial" else result.latest_order
+    if order is None:
+        result.waiting.append(fact)
+        return
+    code = _refusal(result, fact, order, accepted)
+    if code:
+        result.refused[fact.fact_id] = code
+        return
+    bounds = _bounds(result, fact, order)
+    period = _new_period(result, fact, order, bounds)
+    charge = result.charge_answered_by(fact)
+    if charge:
+        charge.open = False
+    result.set_period(period)
+    result.bought[fact.fact_id] = period.period_id
+    if fact.kind == "initial" and order is not result.first_order:
+        result.add_will(
+            Will(fact_id=fact.fact_id, at=fact.at, auto_renew=order.auto_renew, reason="ordered"),
+        )
+
+
+def _refusal(
+    result: Standing, fact: facts.Paid, order: facts.Ordered, accepted: dict[str, UUID]
+) -> str | None:
+    """Why a success buys nothing; None when it does. A verdict that was told stays (idea 1)."""
+    if fact.verdict == "accepted":
+        return None
+    if fact.verdict and fact.verdict != "ORDER_UNKNOWN":
+        return fact.verdict
+    other = accepted.get(fact.order_id)
+    if (other and other != fact.fact_id) or result.period_of_order(fact.order_id):
+        return "ORDER_ALREADY_PAID"
+    if fact.kind == "initial" and fact.amount != order.amount:
+        return "AMOUNT_MISMATCH"
+    if fact.kind != "renewal":
+        return None
+    stage = result.stage(fact.at)
+    if stage and stage.status == "expired" and stage.reason not in ("lapsed", "payment_failed"):
+        return "SUBSCRIPTION_ENDED"
+    if _renewed_already(result, fact):
+        return "RENEWAL_ALREADY_PAID"
+    given, bounds = fact.given, _bounds(result, fact, order)
+    if given and (given.start, given.end or bounds.end) != (bounds.start, bounds.end):
+        return "PERIOD_MISMATCH"
+    return None
+
+
+def _renewed_already(result: Standing, fact: facts.Paid) -> bool:
+    """Whether the period that this renewal is for has its successor (Q5)."""
+    charge = result.charge_answered_by(fact)
+    if charge:
+        renewed = result.period(charge.asked.renews)
+        return renewed is not None and any(
+            p.start == renewed.end or (p.ordinal > renewed.ordinal and p.begins <= fact.at)
+            for p in result.history.counting
+            if p.period_id != renewed.period_id
+        )
+    return any(p.start > fact.at and p.kind == "renewal" for p in result.history.counting)
+
+
+def _bounds(result: Standing, fact: facts.Paid, order: facts.Ordered) -> Bounds:
+    """Where the paid period lies: given, after the last one, or from now (Q3, S-14b, T14, T27)."""
+    term, tz = order.plan.term, order.billing_tz
+    if fact.given and fact.kind in ("initial", "prepayment"):
+        computed = bounds_from(fact.given.start, term, tz)
+        return computed.model_copy(update={"end": fact.given.end or computed.end, "basis": "given"})
+    stage = result.stage(fact.at)
+    last = last_of(p for p in result.history.periods if p.counts_at(fact.at))
+    if (
+        last
+        and last.end
+        and ((stage and stage.status in ("active", "grace")) or last.start > fact.at)
+    ):
+        return bounds_from_end(last, term, tz)
+    return bounds_from(fact.at, term, tz)
+
+
+def _new_period(
+    result: Standing, fact: facts.Paid, order: facts.Ordered, bounds: Bounds
+) -> PaidPeriod:
+    return PaidPeriod(
+        fact_id=fact.fact_id,
+        period_id=period_id(result.subscription.subscription_id, fact.order_id),
+        order_id=fact.order_id,
+        kind=fact.kind,
+        ordinal=len(result.history.periods) + 1,
+        amount=fact.amount,
+        plan=order.plan,
+        ordered_at=order.at if fact.kind == "initial" else fact.at,
+        paid_at=fact.at,
+        start=bounds.start,
+        end=bounds.end,
+        basis=bounds.basis,
+        policy_version=fact.policy_version,
+        anchor=bounds.anchor,
+        step=bounds.step,
+    )

@@ -1,0 +1,95 @@
+"""Saying: which announcements are new, which are corrected, and when the next one is due."""
+
+from datetime import datetime
+from uuid import UUID
+
+from contracts import billing
+from contracts.outgoing import Speaker
+from contracts.topics import PAYMENTS_REQUESTS, TOPIC_OF
+from services.billing.domain.announce_payments import payment_announcements, waiting_announcements
+from services.billing.domain.announce_refunds import refund_announcements
+from services.billing.domain.announce_renewals import renewal_announcements
+from services.billing.domain.announce_will import will_announcements
+from services.billing.domain.announcement import Announcement
+from services.billing.domain.standing import Standing
+from services.billing.domain.subscription import Said
+
+
+def announcements(known: Standing) -> list[Announcement]:
+    """Everything that facts and deadlines say, past and foreseen, in the order of its instants.
+
+    Without the order nothing leaves but that it is missing (architecture, "Out of order").
+    """
+    if known.first_order is None:
+        return sorted(waiting_announcements(known), key=lambda a: a.at)
+    found = [
+        *payment_announcements(known),
+        *renewal_announcements(known),
+        *will_announcements(known),
+        *refund_announcements(known),
+    ]
+    return sorted(found, key=lambda a: a.at)  # stable: one instant keeps this order
+
+
+def say(
+    known: Standing, foreseen: list[Announcement], speaker: Speaker, now: datetime
+) -> tuple[Said, ...]:
+    """Say corrections first, then what is due and unsaid; returns everything that was ever said."""
+    said = {item.key: item for item in known.subscription.said}
+    for announcement in foreseen:
+        old = said.get(announcement.key)
+        if old and announcement.correction and old.value != announcement.value:
+            data = announcement.correction(old.value, old.event_id)
+            event_id = speaker.say(data, announcement.at)
+            said[announcement.key] = Said(
+                key=announcement.key, event_id=event_id, value=announcement.value
+            )
+    _retract_reminders(foreseen, said, known, speaker, now)
+    for announcement in foreseen:
+        if announcement.at <= now and announcement.key not in said:
+            said[announcement.key] = _say_one(announcement, said, known, speaker)
+    return tuple(said.values())
+
+
+def _say_one(
+    announcement: Announcement, said: dict[str, Said], known: Standing, speaker: Speaker
+) -> Said:
+    corrects = tuple(said[key].event_id for key in announcement.corrects if key in said)
+    first: UUID | None = None
+    for data in announcement.messages():
+        if corrects and isinstance(data, billing.BillingEvent):
+            data = data.model_copy(update={"corrects": corrects})
+        to_upstream = TOPIC_OF[data.TYPE] is PAYMENTS_REQUESTS
+        key = known.subscription.reference if to_upstream else None
+        event_id = speaker.say(data, announcement.at, key=key)
+        first = first or event_id
+    return Said(key=announcement.key, event_id=first or speaker.cause_id, value=announcement.value)
+
+
+def _retract_reminders(
+    foreseen: list[Announcement],
+    said: dict[str, Said],
+    known: Standing,
+    speaker: Speaker,
+    now: datetime,
+) -> None:
+    """A reminder whose period moved, was refunded or will not renew is retracted, once."""
+    wanted = {announcement.key for announcement in foreseen}
+    for item in list(said.values()):
+        kind, _, rest = item.key.partition(":")
+        if kind != "reminder" or item.key in wanted or item.value:
+            continue
+        renews, end = rest.split(" ")
+        period_id, ended_at = UUID(renews), datetime.fromisoformat(end)
+        period = known.period(period_id)
+        fulfilled = ended_at <= now or any(p.start == ended_at for p in known.history.counting)
+        if period and not fulfilled:
+            data = billing.ReminderRetracted(
+                fact_id=period.fact_id,
+                effective_at=now,
+                corrects=(item.event_id,),
+                renews=period_id,
+                end=ended_at,
+            )
+            speaker.say(data, now)
+        said[item.key] = item.model_copy(update={"value": "over"})

@@ -1,0 +1,40 @@
+"""The subscription: its facts in canonical order, and what billing has said about them."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.base import Frozen
+from contracts.values import Instant
+from services.billing.domain.facts import AnyFact, canonical
+
+
+class Said(Frozen):
+    """One announcement that was made; `value` is what it said, where that can change later."""
+
+    key: str
+    event_id: UUID
+    value: str = ""
+
+
+class Subscription(Frozen):
+    """The state of one subscription in billing; everything else is derived from its facts."""
+
+    subscription_id: UUID
+    provider_id: str = ""
+    reference: str = ""
+    facts: tuple[AnyFact, ...] = ()
+    said: tuple[Said, ...] = ()
+    #: The next instant at which there is something to do; derived by decide, not stored in the body.
+    due_at: Instant | None = Field(default=None, exclude=True)
+
+    def knowing(self, new: Iterable[AnyFact]) -> "Subscription":
+        """The subscription with more facts, in canonical order; facts that it knows stay as they are."""
+        known = {fact.fact_id for fact in self.facts}
+        fresh = [fact for fact in new if fact.fact_id not in known]
+        if not fresh:
+            return self
+        return self.model_copy(
+            update={"facts": tuple(sorted((*self.facts, *fresh), key=canonical))}
+        )

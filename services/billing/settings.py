@@ -1,0 +1,14 @@
+"""Billing's own settings, each from a variable `BILLING_...`; the shared ones are in chassis/settings.py."""
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class BillingSettings(ServiceSettings):
+    """Settings of the billing service."""
+
+    #: Key of the digests of names and addresses in refund requests; shared with whoever takes them.
+    identity_digest_key: SecretStr = Field(
+        default=SecretStr("development only"), validation_alias="IDENTITY_DIGEST_KEY"
+    )

@@ -1,0 +1,165 @@
+"""How billing's subscriptions, customers, refund cases and command answers are stored."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis.aggregate import Aggregate, Sequenced, Step
+from contracts.billing import CommandRefused, CustomerContact, RefundDeclined, RefundEvent
+from contracts.envelope import OWN_SOURCE, Envelope, effect_id
+from contracts.outgoing import Outgoing
+from contracts.payments import OrderPlaced
+from contracts.policy import Policies
+from contracts.topics import BILLING_COMMANDS, BILLING_EVENTS, TOPIC_OF
+from contracts.values import customer_id, subscription_id
+from services.billing.domain.decide import decide, next_deadline
+from services.billing.domain.subscription import Subscription
+
+_CUSTOMERS = """
+insert into customer (id, sequence, occurred_at)
+select id, 1, occurred_at from unnest($1::uuid[], $2::timestamptz[]) as new (id, occurred_at)
+order by id
+on conflict (id) do update
+set sequence = customer.sequence + 1, occurred_at = excluded.occurred_at
+where customer.occurred_at < excluded.occurred_at and customer.erased_at is null
+returning id, sequence
+"""
+
+_CASES = """
+insert into refund_case (case_id, subscription_id, order_id, status, code, amount_minor, currency,
+                         effect, requested_at, changed_at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                     $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[])
+on conflict (case_id) do update
+set status = excluded.status, code = excluded.code, effect = excluded.effect,
+    changed_at = excluded.changed_at
+"""
+
+_ANSWERS = """
+insert into command_answer (command_id, subscription_id, event_id, type, data, answered_at)
+select command_id, subscription_id, event_id, type, data::json, $6
+from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
+    as new (command_id, subscription_id, event_id, type, data)
+on conflict (command_id) do nothing
+"""
+
+
+def subscriptions(policies: Policies, digest_key: bytes) -> Aggregate[Subscription]:
+    """The aggregate of billing: how a subscription is found, decided and stored."""
+    return Aggregate(
+        table="subscription",
+        empty=lambda id: Subscription(subscription_id=id),
+        decode=Subscription.model_validate_json,
+        encode=lambda state: state.model_dump_json(exclude_none=True),
+        key_of=key_of,
+        decide=lambda state, message, now: decide(state, message, policies, digest_key, now),
+        next_deadline=next_deadline,
+        project=project,
+    )
+
+
+def key_of(message: Envelope) -> UUID:
+    """The subscription that a message is about: upstream uses its own reference, we use the id."""
+    if message.source.startswith(OWN_SOURCE):
+        return UUID(message.subject)
+    return subscription_id(message.providerid, message.subject)
+
+
+async def project(
+    connection: asyncpg.Connection,
+    steps: Sequence[Step],
+    states: Mapping[UUID, Subscription],
+    now: datetime,
+) -> Sequence[Sequenced]:
+    """Keep refund cases and command answers for readers, and number the customers' contacts."""
+    await _keep_cases(connection, steps)
+    await _keep_answers(connection, steps, now)
+    return await _contacts(connection, steps)
+
+
+async def _keep_cases(connection: asyncpg.Connection, steps: Sequence[Step]) -> None:
+    latest: dict[UUID, tuple[UUID, RefundEvent]] = {}
+    for step in steps:
+        for outgoing in step.said:
+            if isinstance(outgoing.data, RefundEvent):
+                latest[outgoing.data.case_id] = (step.id, outgoing.data)
+    if not latest:
+        return
+    rows = [
+        (
+            case_id,
+            subscription,
+            event.order_id,
+            event.TYPE.split(".")[1].removeprefix("refund-"),
+            event.code if isinstance(event, RefundDeclined) else None,
+            event.amount.minor,
+            event.amount.currency,
+            event.effect,
+            event.requested_at,
+            event.effective_at,
+        )
+        for case_id, (subscription, event) in sorted(latest.items())
+    ]
+    await connection.execute(_CASES, *map(list, zip(*rows, strict=True)))
+
+
+async def _keep_answers(
+    connection: asyncpg.Connection, steps: Sequence[Step], now: datetime
+) -> None:
+    rows = []
+    for step in steps:
+        message = step.message
+        if not isinstance(message, Envelope) or TOPIC_OF[message.type] is not BILLING_COMMANDS:
+            continue
+        answer = _answer(step.said)
+        if answer:
+            body = answer.data.model_dump_json(exclude_none=True)
+            rows.append((message.id, step.id, answer.id, answer.data.TYPE, body))
+    if rows:
+        await connection.execute(_ANSWERS, *map(list, zip(*rows, strict=True)), now)
+
+
+def _answer(said: tuple[Outgoing, ...]) -> Outgoing | None:
+    """The event that answers a command: its refusal, else the first thing billing said."""
+    told = [o for o in said if TOPIC_OF[o.data.TYPE] is BILLING_EVENTS]
+    refusals = (o for o in told if isinstance(o.data, CommandRefused))
+    return next(refusals, told[0] if told else None)
+
+
+async def _contacts(
+    connection: asyncpg.Connection, steps: Sequence[Step]
+) -> Sequence[Sequenced]:
+    """The newest contact of each customer; customers are locked after the subscriptions, in id order."""
+    newest: dict[UUID, Envelope] = {}
+    for step in steps:
+        message = step.message
+        if isinstance(message, Envelope) and isinstance(message.data, OrderPlaced):
+            id = customer_id(message.providerid, message.data.customer.customer_ref)
+            if id not in newest or newest[id].time < message.time:
+                newest[id] = message
+    if not newest:
+        return ()
+    ids = sorted(newest)
+    numbered = await connection.fetch(_CUSTOMERS, ids, [newest[id].time for id in ids])
+    return [Sequenced(_contact(row["id"], newest[row["id"]]), row["sequence"]) for row in numbered]
+
+
+def _contact(id: UUID, message: Envelope) -> Outgoing:
+    order = message.data
+    if not isinstance(order, OrderPlaced):
+        raise TypeError("contacts come with orders")
+    customer = order.customer
+    contact = CustomerContact(
+        customer_id=id,
+        name=customer.name,
+        email=customer.email,
+        locale=customer.locale,
+        time_zone=customer.time_zone,
+        region=customer.region,
+    )
+    event_id = effect_id(message.cause_id, "billing", "contact")
+    return Outgoing(event_id, contact, str(id), message.providerid, message.time)
+
+

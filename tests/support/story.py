@@ -1,0 +1,237 @@
+"""A story in memory: the real decisions of billing and licensing, with queues in place of Kafka.
+
+It has no opinion of its own: messages go in as upstream would publish them, time passes from
+deadline to deadline, and everything that was said can be asked for.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts import billing, commands, licensing, payments
+from contracts.base import Data
+from contracts.catalogue import ENVELOPES
+from contracts.commands import Identity
+from contracts.envelope import Envelope
+from contracts.identity import identity_digest
+from contracts.outgoing import Outgoing, TimePassed
+from contracts.policy import Policies
+from contracts.topics import BILLING_EVENTS, TOPIC_OF
+from contracts.values import Money, Plan, period_id, subscription_id
+from ledger.access import Access, access_at
+from ledger.timeline import Stage, timeline
+from policies import load_policies
+from services.billing.domain import decide as billing_decide
+from services.billing.domain.subscription import Subscription
+from services.licensing.domain import decide as licensing_decide
+from services.licensing.domain.license import License
+
+KEY = b"test key"
+POLICIES = load_policies()
+NAME, EMAIL = "Ann Lee", "ann@example.com"
+PRICE = Money(minor=4999, currency="EUR")
+
+
+def utc(text: str) -> datetime:
+    """An instant from `2025-01-31` or `2025-01-31T10:00`, in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@dataclass
+class Story:
+    """One subscription; `now` only moves forward. `start` is the instant of the first step."""
+
+    provider: str = "online-store"
+    reference: str = "R-1"
+    now: datetime = field(default_factory=lambda: utc("2025-01-01"))
+    policies: Policies = POLICIES
+
+    def __post_init__(self) -> None:
+        self.id = subscription_id(self.provider, self.reference)
+        self.billing = Subscription(subscription_id=self.id)
+        self.licensing = License(subscription_id=self.id)
+        self.said: list[Outgoing] = []
+        self.count = 0
+
+    # what happens
+
+    def publish(self, data: Data, at: datetime | None = None, id: str | None = None) -> list[Data]:
+        """An upstream message or command that occurred at `at` (default now); returns what was said."""
+        self.count += 1
+        upstream = data.TYPE.startswith("payments.")
+        envelope = ENVELOPES[data.TYPE](
+            specversion="1.0",
+            id=id or str(uuid5(self.id, f"message {self.count}")),
+            source="/upstream/shop" if upstream else "/tenure/cli",
+            type=data.TYPE,
+            subject=self.reference if upstream else str(self.id),
+            time=at or self.now,
+            providerid=self.provider,
+            data=data,
+        )
+        return self.receive(envelope)
+
+    def receive(self, message: Envelope | TimePassed) -> list[Data]:
+        """Billing decides; licensing hears what billing said. Returns all that was said."""
+        before = len(self.said)
+        self.billing, said = billing_decide.decide(
+            self.billing, message, self.policies, KEY, self.now
+        )
+        for outgoing in said:
+            self._hear(outgoing)
+        return [outgoing.data for outgoing in self.said[before:]]
+
+    def _hear(self, outgoing: Outgoing) -> None:
+        self.said.append(outgoing)
+        if TOPIC_OF[outgoing.data.TYPE] is not BILLING_EVENTS:
+            return
+        envelope = ENVELOPES[outgoing.data.TYPE](
+            specversion="1.0",
+            id=str(outgoing.id),
+            source="/tenure/billing",
+            type=outgoing.data.TYPE,
+            subject=outgoing.key,
+            time=outgoing.time,
+            providerid=outgoing.provider_id,
+            sequence=len(self.said),
+            data=outgoing.data,
+        )
+        self.licensing, said = licensing_decide.decide(
+            self.licensing, envelope, self.policies, self.now
+        )
+        self.said.extend(said)
+
+    def advance(self, to: datetime | timedelta) -> list[Data]:
+        """Let time pass up to an instant, stopping at every deadline on the way."""
+        target = self.now + to if isinstance(to, timedelta) else to
+        before = len(self.said)
+        while True:
+            due = [d for d in (self.billing.due_at, self.licensing.due_at) if d and d <= target]
+            if not due:
+                break
+            self.now = max(self.now, min(due))
+            self._time_passed()
+        self.now = target
+        return [outgoing.data for outgoing in self.said[before:]]
+
+    def _time_passed(self) -> None:
+        tick = TimePassed(uuid5(self.id, f"time {self.now.isoformat()} {len(self.said)}"))
+        if self.billing.due_at and self.billing.due_at <= self.now:
+            self.receive(tick)
+            assert self.billing.due_at is None or self.billing.due_at > self.now
+        if self.licensing.due_at and self.licensing.due_at <= self.now:
+            self.licensing, said = licensing_decide.decide(
+                self.licensing, tick, self.policies, self.now
+            )
+            self.said.extend(said)
+            assert self.licensing.due_at is None or self.licensing.due_at > self.now
+
+    # usual steps
+
+    def order(self, order_id: str = "O-1", term: str = "P1Y", **changes: Any) -> list[Data]:
+        """A customer orders a year of the product with automatic renewal."""
+        fields: dict[str, Any] = {
+            "order_id": order_id,
+            "customer": payments.Customer(
+                customer_ref="C-1", name=NAME, email=EMAIL, locale="en"
+            ),
+            "plan": Plan(
+                product_id="internet-security",
+                product_type="update-and-protection",
+                term=term,
+                seats=3,
+            ),
+            "amount": PRICE,
+            "auto_renew": True,
+        } | changes
+        return self.publish(payments.OrderPlaced(**fields))
+
+    def pay(
+        self, order_id: str = "O-1", kind: Any = "initial", at: datetime | None = None, **more: Any
+    ) -> list[Data]:
+        """A payment succeeds."""
+        fields = {"order_id": order_id, "kind": kind, "amount": PRICE} | more
+        return self.publish(payments.PaymentSucceeded(**fields), at)
+
+    def fail(self, order_id: str, charge_id: UUID | None = None, final: bool = True) -> list[Data]:
+        """A renewal charge fails."""
+        return self.publish(
+            payments.PaymentFailed(
+                order_id=order_id,
+                kind="renewal",
+                amount=PRICE,
+                charge_id=charge_id,
+                attempt=1,
+                hard_decline=final,
+                reason="card declined",
+            )
+        )
+
+    def subscribe(self) -> "Story":
+        """Order and pay now."""
+        self.order()
+        self.pay()
+        return self
+
+    def request_refund(
+        self, order_id: str = "O-1", bought: str = "2025-01-01", name: str = NAME, **more: Any
+    ) -> list[Data]:
+        """A customer asks for the money back."""
+        identity = Identity(
+            purchased_on=utc(bought).date(),
+            name_digest=identity_digest(KEY, name),
+            email_digest=identity_digest(KEY, EMAIL),
+        )
+        return self.publish(
+            commands.RequestRefund(order_id=order_id, identity=identity, **more)
+        )
+
+    def approve(self) -> list[Data]:
+        """An operator approves the last case."""
+        case = self.last(billing.RefundUnderReview)
+        return self.publish(commands.ApproveRefund(case_id=case.case_id, operator="op"))
+
+    def cancel(self, channel: Any = "account") -> list[Data]:
+        """The customer cancels."""
+        return self.publish(commands.Cancel(channel=channel))
+
+    # what came of it
+
+    def all(self, kind: type[Any]) -> list[Any]:
+        """Everything of one type that was said."""
+        return [o.data for o in self.said if isinstance(o.data, kind)]
+
+    def last(self, kind: type[Any]) -> Any:
+        """The latest of one type."""
+        return self.all(kind)[-1]
+
+    @property
+    def charge_id(self) -> UUID:
+        """The charge asked for last."""
+        return UUID(str(self.last(billing.RenewalChargeRequested).charge_id))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The timeline as licensing derives it."""
+        return timeline(
+            self.licensing.history, lambda version: self.policies.stamped(self.provider, version)
+        )
+
+    def access(self, at: datetime | str) -> Access | None:
+        """What may be used at an instant."""
+        return access_at(self.stages, utc(at) if isinstance(at, str) else at)
+
+    def period(self, order_id: str) -> UUID:
+        """The id of the period that an order bought."""
+        return period_id(self.id, order_id)
+
+    @property
+    def entitlement(self) -> licensing.Entitlement:
+        """The latest published entitlement."""
+        return self.last(licensing.Entitlement)  # type: ignore[no-any-return]
+
+
+def names(said: list[Data]) -> list[str]:
+    """The short names of what was said: `billing.period-scheduled`."""
+    return [data.TYPE.removesuffix(".v1") for data in said]
