@@ -1,4 +1,4 @@
-"""The one error that a pure decision may raise."""
+"""The errors that a pure decision may raise."""
 
 
 class Impossible(Exception):
@@ -8,3 +8,7 @@ class Impossible(Exception):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+
+class Misconfigured(Exception):
+    """What was loaded at the start is wrong or incomplete; the process stops and says so."""

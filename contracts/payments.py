@@ -12,7 +12,7 @@ from contracts.values import Channel, Instant, Interval, Money, PaymentKind, Pla
 Email = Annotated[
     str,
     StringConstraints(
-        max_length=254, pattern=r"^[^\s@<>,;:\"()\[\]\\=?\x00-\x1f\x7f]+@[A-Za-z0-9.-]+$"
+        max_length=254, pattern=r'^[^\s@<>,;:"()\[\]\\=?\x00-\x1f\x7f]+@[A-Za-z0-9.-]+$'
     ),
 ]
 #: A BCP 47 language tag such as `en` or `de-AT`.

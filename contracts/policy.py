@@ -1,17 +1,38 @@
 """Provider policy packs: what a provider offers, as a typed, versioned, effective-dated value (S-05)."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 
 from contracts.base import Frozen
+from contracts.errors import Misconfigured
 from contracts.payments import TimeZone
 from contracts.values import Channel, PaymentKind, Ref, Text
 
 Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://[!-~]+$")]
-Span = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3660))]
+_is_duration = re.compile(
+    r"P(\d+W|(?=[\dT])(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)", re.ASCII
+).fullmatch
+_DURATION = TypeAdapter(timedelta)
+
+
+def _exact(value: Any) -> Any:
+    # Pydantic alone would take P1M for 30 days, and also other notations.
+    if not isinstance(value, str):
+        return value
+    if not _is_duration(value):
+        raise ValueError(
+            "must be an ISO 8601 duration in weeks, days or hours such as P7D or PT23H"
+        )
+    return _DURATION.validate_python(value)
+
+
+Span = Annotated[
+    timedelta, Field(ge=timedelta(0), le=timedelta(days=3660)), BeforeValidator(_exact)
+]
 
 
 class ProviderPolicy(Frozen):
@@ -50,7 +71,7 @@ class ProviderPolicy(Frozen):
         return self.management_url.replace("{reference}", reference)
 
 
-class UnknownPolicy(LookupError):
+class UnknownPolicy(Misconfigured):
     """No pack is loaded for this provider or stamped version."""
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from contracts.errors import Misconfigured
 from contracts.policy import Policies, ProviderPolicy
 
 FOLDER = Path(__file__).parent
 
 
-class InvalidPolicy(ValueError):
+class InvalidPolicy(Misconfigured):
     """A pack is wrong; the text names the file, the field and what is allowed."""
 
 

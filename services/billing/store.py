@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from chassis.aggregate import Aggregate, Sequenced, Step
+from chassis.postgres import Connection
 from contracts.billing import CommandRefused, CustomerContact, RefundDeclined, RefundEvent
 from contracts.envelope import OWN_SOURCE, Envelope, effect_id
 from contracts.outgoing import Outgoing
@@ -68,7 +67,7 @@ def key_of(message: Envelope) -> UUID:
 
 
 async def project(
-    connection: asyncpg.Connection,
+    connection: Connection,
     steps: Sequence[Step],
     states: Mapping[UUID, Subscription],
     now: datetime,
@@ -79,7 +78,7 @@ async def project(
     return await _contacts(connection, steps)
 
 
-async def _keep_cases(connection: asyncpg.Connection, steps: Sequence[Step]) -> None:
+async def _keep_cases(connection: Connection, steps: Sequence[Step]) -> None:
     latest: dict[UUID, tuple[UUID, RefundEvent]] = {}
     for step in steps:
         for outgoing in step.said:
@@ -105,9 +104,7 @@ async def _keep_cases(connection: asyncpg.Connection, steps: Sequence[Step]) -> 
     await connection.execute(_CASES, *map(list, zip(*rows, strict=True)))
 
 
-async def _keep_answers(
-    connection: asyncpg.Connection, steps: Sequence[Step], now: datetime
-) -> None:
+async def _keep_answers(connection: Connection, steps: Sequence[Step], now: datetime) -> None:
     rows = []
     for step in steps:
         message = step.message
@@ -128,9 +125,7 @@ def _answer(said: tuple[Outgoing, ...]) -> Outgoing | None:
     return next(refusals, told[0] if told else None)
 
 
-async def _contacts(
-    connection: asyncpg.Connection, steps: Sequence[Step]
-) -> Sequence[Sequenced]:
+async def _contacts(connection: Connection, steps: Sequence[Step]) -> Sequence[Sequenced]:
     """The newest contact of each customer; customers are locked after the subscriptions, in id order."""
     newest: dict[UUID, Envelope] = {}
     for step in steps:
@@ -143,7 +138,10 @@ async def _contacts(
         return ()
     ids = sorted(newest)
     numbered = await connection.fetch(_CUSTOMERS, ids, [newest[id].time for id in ids])
-    return [Sequenced(_contact(row["id"], newest[row["id"]]), row["sequence"]) for row in numbered]
+    return [
+        Sequenced(_contact(row["id"], newest[row["id"]]), row["sequence"], newest[row["id"]])
+        for row in numbered
+    ]
 
 
 def _contact(id: UUID, message: Envelope) -> Outgoing:
@@ -161,5 +159,3 @@ def _contact(id: UUID, message: Envelope) -> Outgoing:
     )
     event_id = effect_id(message.cause_id, "billing", "contact")
     return Outgoing(event_id, contact, str(id), message.providerid, message.time)
-
-

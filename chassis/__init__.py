@@ -1,0 +1,1 @@
+"""How any service runs: consumer, inbox, outbox and relay, due scan, dead letters, health. No business word."""

@@ -1,0 +1,207 @@
+"""The consumer loop: fetch, process in one transaction, then commit the offset, never before."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from mode import Service
+
+from chassis import kafka
+from chassis.crash_points import crash_point
+from chassis.errors import DeadLetterLimit
+from chassis.postgres import transient_errors
+from chassis.records import from_kafka
+from chassis.telemetry import BATCH_SECONDS, TRANSIENT_ERRORS, log
+
+#: First retained offset of each partition, by logical topic name.
+LogStarts = dict[tuple[str, int], int]
+_DELAY_S_FIRST = 0.05
+_DELAY_S_MAX = 5.0
+#: A short hiccup is nobody's business; after this the service says that it is not ready.
+_PATIENCE_S = 2.0
+
+
+class Consumer(Service):
+    """Consumes topics of one group into `sink`, which raises transient errors to be called again."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        group: str,
+        topics: Sequence[str],
+        sink: Callable[[Sequence[Record]], Awaitable[None]],
+        learn_starts: Callable[[LogStarts], None],
+        batch_max: int,
+    ) -> None:
+        super().__init__()
+        self._learn_starts = learn_starts
+        self._batch_max = batch_max
+        self._starts_known = False
+        self._settings = settings
+        self._group = group
+        self._topics = {settings.kafka_topic_prefix + topic: topic for topic in topics}
+        self._sink = sink
+        self._epoch = 0
+        self._revoking = False
+        self._durable: dict[TopicPartition, int] = {}
+        self.trouble: str | None = "starting"
+        self.heartbeat = time.monotonic()
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._done = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._client: AIOKafkaConsumer = kafka.consumer(
+            self._settings, self._group, f"tenure-{self._group}"
+        )
+        await self._client.start()
+        self._client.subscribe(list(self._topics), listener=_Barrier(self))
+
+    @Service.task
+    async def _consume(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                await self._round()
+        finally:
+            self._done.set()
+
+    async def _round(self) -> None:
+        epoch = self._epoch
+        fetched = await self._client.getmany(timeout_ms=300, max_records=self._batch_max)
+        self.heartbeat = time.monotonic()
+        if self._client.assignment() and self.trouble == "starting":
+            self.trouble = None
+        if not fetched:
+            return
+        if not self._starts_known:
+            self._learn_starts(await self._log_starts())
+            self._starts_known = True
+        crash_point("consumer.after_fetch")
+        if self._revoking or epoch != self._epoch:
+            return  # fetched again from the committed offset by whoever owns the partition
+        self._idle.clear()
+        try:
+            if await self._process(fetched, epoch) and epoch == self._epoch:
+                for partition, records in fetched.items():
+                    self._durable[partition] = records[-1].offset + 1
+        finally:
+            self._idle.set()
+        crash_point("consumer.after_commit")
+        if not self._revoking:
+            await self.commit_durable()
+
+    async def _process(
+        self, fetched: dict[TopicPartition, list[ConsumerRecord]], epoch: int
+    ) -> bool:
+        """Process until durable; False when the partitions were lost meanwhile."""
+        records = [
+            from_kafka(record, self._topics[partition.topic])
+            for partition, found in fetched.items()
+            for record in found
+        ]
+        delay_s, since = _DELAY_S_FIRST, time.monotonic()
+        while True:
+            try:
+                with BATCH_SECONDS.time():
+                    await self._sink(records)
+            except transient_errors() as error:
+                TRANSIENT_ERRORS.labels("consumer").inc()
+                if self._stopping.is_set():
+                    return False
+                if time.monotonic() - since > _PATIENCE_S:
+                    self.trouble = f"database: {type(error).__name__}"
+                    log.warning("batch is tried again", error=repr(error)[:200], delay_s=delay_s)
+                await self._sleep(delay_s)
+                if epoch != self._epoch or self._revoking:
+                    return False
+                delay_s = min(delay_s * 2, _DELAY_S_MAX)
+            except DeadLetterLimit as error:
+                await self._halt(str(error))
+                return False
+            else:
+                self.trouble = None
+                return True
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Wait while staying a member of the group: poll with everything paused."""
+        self._client.pause(*self._client.assignment())
+        strays = await self._client.getmany(timeout_ms=int(delay_s * 1000))
+        for partition, records in strays.items():
+            with suppress(IllegalStateError):
+                self._client.seek(partition, records[0].offset)
+        self._client.resume(*self._client.paused())
+        self.heartbeat = time.monotonic()
+
+    async def _halt(self, reason: str) -> None:
+        """Consume nothing more, but stay alive and say why; a person must look."""
+        log.critical("consuming has stopped: too many dead letters", reason=reason)
+        self.trouble = f"stopped: {reason}"
+        while not self._stopping.is_set():
+            await self._sleep(0.5)
+
+    async def commit_durable(self) -> None:
+        """Commit what is durable in the database; a lost membership makes it harmless to fail."""
+        owned = self._client.assignment()
+        offsets = {tp: offset for tp, offset in self._durable.items() if tp in owned}
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(self._client.commit(offsets), 10)
+        except (CommitFailedError, IllegalStateError, TimeoutError, KafkaError) as error:
+            log.info(
+                "offsets not committed, the inbox will drop repetitions", error=str(error)[:200]
+            )
+            return
+        for partition, offset in offsets.items():
+            if self._durable.get(partition) == offset:
+                del self._durable[partition]
+
+    async def on_stop(self) -> None:
+        """Finish the batch, commit, leave the group."""
+        self._stopping.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._done.wait(), 15)
+        await self.commit_durable()
+
+    async def on_shutdown(self) -> None:
+        """Close the client, which may hang or be cancelled while the broker is away."""
+        with suppress(BaseException):
+            await asyncio.wait_for(self._client.stop(), 5)
+
+    # what the barrier needs
+
+    async def revoked(self) -> None:
+        """Let the running transaction end, commit it, and drop what is fetched."""
+        self._revoking = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), 30)
+        await self.commit_durable()
+        self._durable.clear()
+        self._epoch += 1
+
+    async def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Work on."""
+        self._revoking = self._starts_known = False
+        self.trouble = None
+        log.info("partitions assigned", count=len(partitions))
+
+    async def _log_starts(self) -> LogStarts:
+        """The first retained offset of the assigned partitions, to tell a gap from retention."""
+        starts = await self._client.beginning_offsets(list(self._client.assignment()))
+        return {(self._topics[tp.topic], tp.partition): start for tp, start in starts.items()}
+
+
+class _Barrier(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        await self._consumer.revoked()
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        await self._consumer.assigned(assigned)

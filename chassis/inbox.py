@@ -1,0 +1,99 @@
+"""The inbox: each message has its effect once. A claim is made in the transaction of its effect."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from chassis.postgres import Connection
+from chassis.records import Incoming
+
+Status = Literal["done", "held", "parked"]
+Mark = tuple[str, str]
+
+_CLAIM = """
+insert into inbox (consumer, source, id, sha, topic, partition, "offset", status)
+select $1, source, id, sha, topic, partition, "offset", status
+from unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::int[], $7::bigint[], $8::text[])
+    as new (source, id, sha, topic, partition, "offset", status)
+order by source, id
+on conflict do nothing
+returning source, id
+"""
+
+_KNOWN = """
+select inbox.source, inbox.id, sha, topic, partition, "offset", status
+from inbox join unnest($2::text[], $3::text[]) as wanted (source, id)
+    on inbox.source = wanted.source and inbox.id = wanted.id
+where consumer = $1
+"""
+
+_SET_STATUS = """
+update inbox set status = $4, sha = coalesce(new.sha, inbox.sha)
+from unnest($2::text[], $3::text[], $5::bytea[]) as new (source, id, sha)
+where inbox.consumer = $1 and inbox.source = new.source and inbox.id = new.id
+"""
+
+_PARKED_AT = """
+select source, id from inbox
+where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and status = 'parked'
+for update
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message that the inbox holds already."""
+
+    sha: bytes
+    place: tuple[str, int, int]
+    status: Status
+
+
+async def claim(
+    connection: Connection, consumer: str, incoming: Sequence[Incoming], place: bool = False
+) -> set[Mark]:
+    """Claim messages and return the marks that are new; `place` claims them by their place instead."""
+    marks = [i.place if place else i.mark for i in incoming]
+    rows = await connection.fetch(
+        _CLAIM,
+        consumer,
+        [mark[0] for mark in marks],
+        [mark[1] for mark in marks],
+        [i.sha for i in incoming],
+        [i.record.topic for i in incoming],
+        [i.record.partition for i in incoming],
+        [i.record.offset for i in incoming],
+        ["parked" if i.problem else "done" for i in incoming],
+    )
+    return {(row["source"], row["id"]) for row in rows}
+
+
+async def known(connection: Connection, consumer: str, marks: Sequence[Mark]) -> dict[Mark, Known]:
+    """What the inbox knows about these marks."""
+    rows = await connection.fetch(_KNOWN, consumer, [m[0] for m in marks], [m[1] for m in marks])
+    return {
+        (row["source"], row["id"]): Known(
+            row["sha"], (row["topic"], row["partition"], row["offset"]), row["status"]
+        )
+        for row in rows
+    }
+
+
+async def set_status(
+    connection: Connection,
+    consumer: str,
+    status: Status,
+    marks: Sequence[tuple[Mark, bytes | None]],
+) -> None:
+    """Move messages to another status, with their new content when it changed."""
+    if marks:
+        sources, ids = [m[0][0] for m in marks], [m[0][1] for m in marks]
+        await connection.execute(_SET_STATUS, consumer, sources, ids, status, [m[1] for m in marks])
+
+
+async def parked_at(
+    connection: Connection, consumer: str, topic: str, partition: int, offset: int
+) -> Mark | None:
+    """The unsettled dead letter of a place, locked; None when it is settled or was none."""
+    row = await connection.fetchrow(_PARKED_AT, consumer, topic, partition, offset)
+    return (row["source"], row["id"]) if row else None

@@ -1,0 +1,100 @@
+"""The outbox: messages leave in the transaction of the state that they tell."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zlib import crc32
+
+from chassis.postgres import Connection
+from chassis.records import BYTES_MAX
+from contracts.catalogue import ENVELOPES
+from contracts.envelope import OWN_SOURCE, Envelope
+from contracts.outgoing import Outgoing
+
+SHARDS = 16
+
+_ADD = """
+with added as (
+    insert into outbox (shard, topic, key, event_id, type, value, headers)
+    select shard, topic, key, event_id, type, value, headers::json
+    from unnest($1::smallint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[])
+        with ordinality as new (shard, topic, key, event_id, type, value, headers, position)
+    order by position
+)
+select pg_notify($8, '')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One message ready to be published."""
+
+    topic: str
+    key: str
+    event_id: UUID
+    type: str
+    value: bytes
+    headers: dict[str, str] | None = None
+
+
+def channel(service: str) -> str:
+    """The notification channel that wakes the relay of a service."""
+    return f"tenure_outbox_{service}"
+
+
+def shard_of(key: str) -> int:
+    """The shard of a key; all messages of a key are published in order by one relay."""
+    return crc32(key.encode()) % SHARDS
+
+
+async def add(connection: Connection, service: str, rows: Sequence[OutboxRow]) -> None:
+    """Add messages in order and wake the relay at commit."""
+    if not rows:
+        return
+    await connection.execute(
+        _ADD,
+        [shard_of(row.key) for row in rows],
+        [row.topic for row in rows],
+        [row.key for row in rows],
+        [row.event_id for row in rows],
+        [row.type for row in rows],
+        [row.value for row in rows],
+        [json.dumps(row.headers) if row.headers else None for row in rows],
+        channel(service),
+    )
+
+
+def sealed(
+    service: str,
+    outgoing: Outgoing,
+    cause: object,
+    topic: str,
+    sequence: int | None,
+    now: datetime,
+) -> OutboxRow:
+    """An outgoing message in its envelope. Raises ValueError when it is larger than a message may be."""
+    type = outgoing.data.TYPE
+    caused_by = cause.id if isinstance(cause, Envelope) else str(cause.cause_id)  # type: ignore[attr-defined]
+    correlation = cause.correlationid if isinstance(cause, Envelope) else None
+    envelope = ENVELOPES[type](
+        specversion="1.0",
+        id=str(outgoing.id),
+        source=f"{OWN_SOURCE}{service}",
+        type=type,
+        subject=outgoing.key,
+        time=outgoing.time,
+        recordedat=now,
+        dataschema=f"urn:tenure:{type}",
+        providerid=outgoing.provider_id,
+        correlationid=correlation or caused_by,
+        causationid=caused_by,
+        sequence=sequence,
+        policyversion=outgoing.policy_version,
+        data=outgoing.data,
+    )
+    value = envelope.to_json()
+    if len(value) > BYTES_MAX:
+        raise ValueError(f"{type} has {len(value)} bytes; {BYTES_MAX} are allowed")
+    return OutboxRow(topic, outgoing.key, outgoing.id, type, value)

@@ -1,0 +1,183 @@
+"""Records as they come from Kafka, and what is wrong with those that cannot be read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from contracts.catalogue import MESSAGES, InvalidMessage, decode
+from contracts.envelope import Envelope
+from contracts.topics import TOPIC_OF, TOPICS, Topic
+
+#: A message may have this many bytes; dead letters and their redrive may have more.
+BYTES_MAX = 64 * 1024
+_NAMES = frozenset(topic.name for topic in TOPICS)
+FUTURE_MAX = timedelta(hours=24)
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record under its logical topic name; a redriven one carries its origin's place."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    envelope: Envelope | None = None
+    #: Sent back by an operator: the place is that of the dead letter's origin.
+    redriven: bool = False
+    discarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a record is a dead letter: a stable code and one sentence."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A record on its way into the inbox: readable, ignored by its type, or with a problem."""
+
+    record: Record
+    topic: Topic
+    envelope: Envelope | None = None
+    problem: Problem | None = None
+    ignored: bool = False
+    fatal: str | None = None
+    sha: bytes = b""
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The inbox key: source and id, or the place of a record that has none."""
+        if self.envelope is not None:
+            return self.envelope.source, self.envelope.id
+        return self.place
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The inbox key of a record that is known by its place only."""
+        record = self.record
+        return f"origin:{record.topic}", f"{record.partition}/{record.offset}"
+
+
+def from_kafka(record: ConsumerRecord, topic: str) -> Record:
+    """A fetched record; `topic` is its logical name."""
+    headers = tuple((name, bytes(value)) for name, value in record.headers)
+    read = Record(
+        topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers
+    )
+    if not topic.endswith(".redrive"):
+        return read
+    given = {name: value.decode(errors="replace") for name, value in headers}
+    place = [given.get(f"redrive-{part}", "") for part in ("partition", "offset")]
+    if given.get("redrive-topic") not in _NAMES or not all(part.isdecimal() for part in place):
+        return read
+    return replace(
+        read,
+        topic=given["redrive-topic"],
+        partition=int(place[0]),
+        offset=int(place[1]),
+        redriven=True,
+        discarded=given.get("redrive-action") == "discard",
+    )
+
+
+def read(record: Record, topic: Topic, own: bool) -> Incoming:
+    """Decode a record. `own`: written by one of our services, where unknown types are ignored."""
+    incoming = Incoming(record, topic)
+    problem = _unreadable(record)
+    if problem is None and record.value is not None and record.key is not None:
+        try:
+            incoming.envelope = decode(record.value)
+        except InvalidMessage as error:
+            problem = Problem(error.code, error.sentence)
+            if error.code == "unknown_type" and own:
+                problem = _unknown(incoming, str(error.type))
+        if incoming.envelope:
+            if not incoming.ignored:
+                problem = _misplaced(incoming.envelope, record.key, topic)
+            incoming.sha, repeated = _content(record.value, incoming.envelope)
+            problem = repeated or problem
+    incoming.problem = problem
+    return incoming
+
+
+def too_far_ahead(incoming: Incoming, now: datetime) -> Problem | None:
+    """A message that claims to come from the far future."""
+    envelope = incoming.envelope
+    if envelope is None or envelope.time <= now + FUTURE_MAX:
+        return None
+    return Problem("time_in_future", "Field 'time' lies more than 24 hours ahead.")
+
+
+def _unreadable(record: Record) -> Problem | None:
+    if record.value is None:
+        return Problem("no_value", "The record has no value.")
+    if record.key is None:
+        return Problem("no_key", "The record has no key; the key must be the envelope's subject.")
+    if len(record.value) > BYTES_MAX:
+        return Problem("too_large", f"The value has {len(record.value)} bytes; 65536 are allowed.")
+    if b"\\u0000" in record.value:
+        return Problem("invalid_field", "The value contains a NUL character.")
+    return None
+
+
+def _misplaced(envelope: Envelope, key: bytes, topic: Topic) -> Problem | None:
+    if TOPIC_OF[envelope.type] is not topic:
+        expected = TOPIC_OF[envelope.type].name
+        return Problem("wrong_topic", f"Messages of this type belong on the topic {expected}.")
+    if key != envelope.subject.encode():
+        return Problem("key_mismatch", "The record's key differs from the envelope's subject.")
+    if topic.sequenced and envelope.sequence is None:
+        return Problem("invalid_field", "Field 'sequence' is missing.")
+    return None
+
+
+def _unknown(incoming: Incoming, type: str) -> Problem | None:
+    """An unknown type on a topic of ours comes from a newer writer: its sequence counts, nothing else."""
+    name = type.rsplit(".", 1)[0]
+    if any(known.rsplit(".", 1)[0] == name for known in MESSAGES):
+        incoming.fatal = f"The type '{type}' on {incoming.topic.name} is newer than this service."
+        return None
+    try:
+        incoming.envelope = Envelope.model_validate_json(incoming.record.value or b"")
+    except ValidationError:
+        return Problem("not_an_envelope", "The value is no CloudEvents envelope.")
+    incoming.ignored = True
+    return None
+
+
+class _Repeated(ValueError):
+    pass
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Repeated
+    return found
+
+
+def _content(value: bytes, envelope: Envelope) -> tuple[bytes, Problem | None]:
+    """The digest that tells one content from another: type, subject, time and canonical data."""
+    try:
+        raw = json.loads(value, object_pairs_hook=_unique)
+    except _Repeated:
+        return b"", Problem("not_json", "A field appears twice in one JSON object.")
+    except RecursionError:
+        return b"", Problem("not_json", "The JSON is nested too deeply.")
+    data = json.dumps(raw["data"], sort_keys=True, separators=(",", ":"))
+    time = envelope.time.isoformat()
+    return sha256(f"{envelope.type}\n{envelope.subject}\n{time}\n{data}".encode()).digest(), None

@@ -1,0 +1,205 @@
+"""Runs one service: start order, signals, bounded stop, exit codes. After one you know all three."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import asyncpg
+from fastapi import FastAPI
+from mode import Service, Worker
+
+from chassis import kafka, migrations, postgres
+from chassis.aggregate import Aggregate, Projection
+from chassis.clock import Clock
+from chassis.consumer import Consumer
+from chassis.dead_letters import Limits
+from chassis.due_scan import DueScan
+from chassis.errors import ConfigurationError
+from chassis.http import Http
+from chassis.processing import Processor
+from chassis.records import Record, read
+from chassis.relay import Relay
+from chassis.settings import ServiceSettings
+from chassis.telemetry import log, set_up_logging
+from contracts.errors import Misconfigured
+from contracts.topics import DEAD_LETTERS, REDRIVE, TOPICS, Topic
+
+EXIT_SOFTWARE, EXIT_CONFIGURATION = 70, 78
+_STOP_S = 25
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """What makes a service: its aggregate, what it consumes, and what else runs in it."""
+
+    name: str
+    settings: ServiceSettings
+    aggregate: Aggregate[Any]
+    topics: tuple[Topic, ...]
+    sql: Path
+    projections: Mapping[str, Projection] = field(default_factory=dict)
+    workers: tuple[Callable[["Runtime"], Service], ...] = ()
+    routes: Callable[[FastAPI, "Runtime"], None] | None = None
+
+
+class Runtime(Service):
+    """Everything that runs in one service process."""
+
+    def __init__(self, definition: ServiceDefinition, **more: Any) -> None:
+        super().__init__(**more)
+        self.definition = definition
+        self.settings = definition.settings
+        self.name = definition.name
+        self.clock = Clock(self.settings.clock)
+        self.pool: asyncpg.Pool
+        self.processor: Processor[Any]
+        self.parts: list[Service] = []
+        self.failure: BaseException | None = None
+
+    async def on_start(self) -> None:
+        """Open the database, verify the setup, then start the parts in order."""
+        definition, settings = self.definition, self.settings
+        await self._verify()
+        dsn = settings.database_url.get_secret_value()
+        self.pool = await postgres.open_pool(dsn, self.name, "work")
+        relay = Relay(settings, self.name)
+        limits = Limits(settings.dlq_consecutive_max, settings.dlq_ratio_max)
+        self.processor = Processor(
+            self.name, definition.aggregate, self.pool, self.clock, limits, self._wake
+        )
+        self.relay, self.due_scan = relay, DueScan(settings, self.processor, self.clock.virtual)
+        topics = [t.name for t in definition.topics] + [REDRIVE[self.name].name]
+        topics += list(definition.projections)
+        self.consumer = Consumer(
+            settings,
+            f"tenure.{self.name}",
+            topics,
+            self._sink,
+            self.processor.log_starts.update,
+            settings.consumer_batch_max,
+        )
+        self.workers = [make(self) for make in definition.workers]
+        http = Http(settings.http_host, settings.http_port, self.name, self.troubles, self._alive)
+        if definition.routes:
+            definition.routes(http.app, self)
+        for part in (http, relay, *self.workers, self.due_scan, self.consumer):
+            self.parts.append(part)
+            await part.start()
+        log.info("service is running", clock=settings.clock)
+
+    async def _verify(self) -> None:
+        """Wait for database and broker; a wrong schema or topic is a configuration error."""
+        schema = migrations.service_schema(self.name, self.definition.sql)
+        delay_s = 0.2
+        while True:
+            try:
+                connection = await asyncpg.connect(self.settings.database_url.get_secret_value())
+                try:
+                    await migrations.verify(connection, schema)
+                finally:
+                    await connection.close()
+                consumed = (*self.definition.topics, REDRIVE[self.name], DEAD_LETTERS[self.name])
+                written = tuple(t for t in TOPICS if t.writer == self.name)
+                await kafka.verify_topics(self.settings, (*consumed, *written))
+            except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError) as error:
+                log.error("the database refuses us", error=str(error)[:200], delay_s=delay_s)
+            except (asyncpg.PostgresError, OSError, kafka.KafkaError) as error:
+                log.warning("waiting for database and broker", error=repr(error)[:200])
+            else:
+                return
+            await self.sleep(delay_s)
+            delay_s = min(delay_s * 2, 5)
+
+    def _wake(self) -> None:
+        self.relay.wake()
+        self.due_scan.wake()
+
+    async def _sink(self, records: Sequence[Record]) -> None:
+        """Projected topics become tables, everything else goes into the aggregate."""
+        projections = self.definition.projections
+        mine = [record for record in records if record.topic not in projections]
+        for topic, projection in projections.items():
+            rows = [_decoded(record) for record in records if record.topic == topic]
+            if rows:
+                async with self.pool.acquire() as connection, connection.transaction():
+                    await projection(connection, rows)
+        if mine:
+            await self.processor.consume(mine)
+
+    @Service.task
+    async def _watch_parts(self) -> None:
+        """A part that crashed takes the process down; nothing half-alive goes on."""
+        while not self.should_stop:
+            for part in self.parts:
+                if part.crashed:
+                    self.failure = part.crash_reason
+                    log.critical(
+                        "part crashed", part=type(part).__name__, error=repr(self.failure)[:500]
+                    )
+                    sys.stderr.flush()
+                    configuration = isinstance(self.failure, ConfigurationError | Misconfigured)
+                    os._exit(EXIT_CONFIGURATION if configuration else EXIT_SOFTWARE)
+            await self.sleep(0.1)
+
+    async def troubles(self) -> dict[str, str]:
+        """Why the service is not ready; nothing when it does its work."""
+        found: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(1), self.pool.acquire(timeout=1) as connection:
+                await connection.fetchval("select 1")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            found["database"] = type(error).__name__
+        for part in self.parts:
+            trouble = getattr(part, "trouble", None)
+            if trouble:
+                found[type(part).__name__.lower()] = trouble
+        return found
+
+    def _alive(self) -> bool:
+        return time.monotonic() - self.consumer.heartbeat < 60
+
+    async def on_stop(self) -> None:
+        """Stop the parts in reverse, within 25 seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                for part in reversed(self.parts):
+                    await part.stop()
+        with suppress(BaseException):
+            await asyncio.wait_for(self.pool.close(), 2)
+        log.info("service has stopped")
+
+
+def _decoded(record: Record) -> Record:
+    topic = next(topic for topic in TOPICS if topic.name == record.topic)
+    if record.value is None:
+        return record
+    return replace(record, envelope=read(record, topic, own=True).envelope)
+
+
+def run_service(define: Callable[[], ServiceDefinition]) -> NoReturn:
+    """Run until SIGTERM or SIGINT. Exits 0, 70 after a programming error, 78 for a wrong setup."""
+    with suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        definition = define()
+        set_up_logging(
+            definition.settings.log_level, definition.settings.log_format, definition.name
+        )
+        runtime = Runtime(definition)
+        worker = Worker(
+            runtime, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
+        )
+        worker.execute_from_commandline()
+    except (ConfigurationError, Misconfigured) as error:
+        print(f"Configuration error: {error}", file=sys.stderr)  # noqa: T201 - for people
+        sys.exit(EXIT_CONFIGURATION)
