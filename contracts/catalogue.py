@@ -1,13 +1,12 @@
 """Every message type and how its bytes become a typed envelope."""
 
-import json
-from typing import Annotated, Any, Literal, NoReturn, Union, cast
+from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from contracts import billing, commands, licensing, notifications, payments
 from contracts.base import Data
-from contracts.envelope import OWN_SOURCE, Envelope
+from contracts.envelope import Envelope
 
 #: Every published `data` class by its type.
 MESSAGES: dict[str, type[Data]] = {
@@ -43,8 +42,7 @@ _ADAPTER: TypeAdapter[Envelope] = TypeAdapter(_ANY_ENVELOPE)
 class InvalidMessage(ValueError):
     """Bytes that are no valid message: `code` is stable, the text is one sentence for people.
 
-    Codes: not_json, not_an_envelope, unknown_type (then `type` is set), invalid_field (also for a
-    field that stands twice, which is looked for in what others wrote).
+    Codes: not_json, not_an_envelope, unknown_type (then `type` is set), invalid_field.
     """
 
     def __init__(self, code: str, sentence: str, type: str | None = None) -> None:
@@ -60,33 +58,9 @@ def decode(value: bytes) -> Envelope:
     Raises InvalidMessage with a code and a sentence that names the wrong field.
     """
     try:
-        message = _ADAPTER.validate_json(value)
+        return _ADAPTER.validate_json(value)
     except ValidationError as error:
         raise _explained(error) from None
-    if not message.source.startswith(OWN_SOURCE):
-        _STRICT_JSON.decode(value.decode())
-    return message
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in fields if names.count(name) > 1)[:100]
-        raise InvalidMessage("invalid_field", f"Field '{printable(twice)}' stands twice.")
-    return fields
-
-
-def _no_number(_: str) -> NoReturn:
-    raise InvalidMessage(
-        "not_json", "The value is not valid JSON: NaN and Infinity are no numbers."
-    )
-
-
-# What pydantic lets pass and another reader of the same bytes may read differently.
-_STRICT_JSON = json.JSONDecoder(
-    object_pairs_hook=_unambiguous, parse_constant=_no_number, parse_int=str, parse_float=str
-)
 
 
 def _explained(error: ValidationError) -> InvalidMessage:
