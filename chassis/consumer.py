@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -13,7 +13,8 @@ from chassis import kafka
 from chassis.crash_points import crash_point
 from chassis.errors import DeadLetterLimit
 from chassis.postgres import transient_errors
-from chassis.records import from_kafka
+from chassis.records import Record, from_kafka
+from chassis.settings import KafkaSettings
 from chassis.telemetry import BATCH_SECONDS, TRANSIENT_ERRORS, log
 
 #: First retained offset of each partition, by logical topic name.

@@ -1,13 +1,17 @@
 """Calendar arithmetic: terms are calendar steps in the billing time zone, spans are exact durations (3e)."""
 
 from calendar import monthrange
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from contracts.errors import Impossible
 
 UNLIMITED = "unlimited"
 #: Terms under this nominal length are short: own charge lead, no separate reminder (Q18).
 SHORT_TERM_BELOW = timedelta(days=60)
+#: No paid period ends later, so that what follows its end (grace, hold) is an instant too.
+LATEST_END = datetime(2150, 1, 1, tzinfo=UTC)
 _NOMINAL_DAYS = {"Y": 365, "M": 30, "W": 7, "D": 1}
 
 
@@ -38,18 +42,32 @@ def end_of(anchor: datetime, term: str, count: int, tz: str) -> datetime | None:
 
     Months and years keep the day and wall time of the anchor, never of a clipped date: Jan 31, Feb 28,
     Mar 31. A wall time that does not exist becomes the later, one that exists twice the first (Q21).
+    Raises Impossible when the end lies beyond LATEST_END.
     """
     if term == UNLIMITED:
         return None
     number, unit = int(term[1:-1]) * count, term[-1]
     if unit in "WD":
-        return anchor + timedelta(days=number * _NOMINAL_DAYS[unit])
+        return possible_end(anchor + timedelta(days=number * _NOMINAL_DAYS[unit]))
     months = number * 12 if unit == "Y" else number
     local = anchor.astimezone(zone(tz))
     year, month0 = divmod(local.year * 12 + local.month - 1 + months, 12)
+    if year > LATEST_END.year:
+        raise _too_late()
     day = min(local.day, monthrange(year, month0 + 1)[1])
     moved = local.replace(year=year, month=month0 + 1, day=day, fold=0)
-    return moved.astimezone(anchor.tzinfo)
+    return possible_end(moved.astimezone(anchor.tzinfo))
+
+
+def possible_end(end: datetime) -> datetime:
+    """The end itself. Raises Impossible when no paid period may end so late."""
+    if end > LATEST_END:
+        raise _too_late()
+    return end
+
+
+def _too_late() -> Impossible:
+    return Impossible("period_out_of_range", f"A period must end before {LATEST_END.year}.")
 
 
 def end_of_local_day(instant: datetime, days: int, tz: str) -> datetime:

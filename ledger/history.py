@@ -1,26 +1,29 @@
 """The facts that paid time follows from: paid periods, what refunds took away, the customer's will."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from contracts.base import Frozen
 from contracts.billing import Basis
 from contracts.policy import ProviderPolicy
 from contracts.values import Instant, Money, PaymentKind, Plan
-from ledger.calendar import end_of
+from ledger.calendar import end_of, possible_end
 
 #: The policy version that is stamped on a fact.
 PolicyOf = Callable[[str], ProviderPolicy]
+WillReason = Literal["ordered", "canceled", "withdrawn", "refunded"]
 
 
-class Taken(Frozen):
+@dataclass(frozen=True, slots=True)
+class Taken:
     """A refund or chargeback took a period away at `at`; `reinstated_at`: the money stayed after all (Q11)."""
 
     fact_id: UUID
     at: Instant
     reason: Literal["refunded", "refunded_renewal", "chargeback"]
+    #: Before the period began: it is voided, not revoked.
     upcoming: bool
     reinstated_at: Instant | None = None
 
@@ -29,7 +32,8 @@ class Taken(Frozen):
         return self.at <= instant and (self.reinstated_at is None or instant < self.reinstated_at)
 
 
-class PaidPeriod(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidPeriod:
     """A period that one payment bought, `[start, end)`; without end it is unlimited."""
 
     fact_id: UUID
@@ -69,22 +73,45 @@ class PaidPeriod(Frozen):
         )
 
 
-class Will(Frozen):
+@dataclass(frozen=True, slots=True)
+class Will:
     """From `at` on, automatic renewal is on or off, and why."""
 
     fact_id: UUID
     at: Instant
     auto_renew: bool
-    reason: Literal["ordered", "canceled", "withdrawn", "refunded"]
+    reason: WillReason
 
 
-class History(Frozen):
+#: Changes of will at one instant count in this order (Q2).
+_RANK = {"ordered": 0, "canceled": 1, "withdrawn": 2, "refunded": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
     """All facts of one subscription that its timeline follows from, each list in canonical order."""
 
     periods: tuple[PaidPeriod, ...] = ()
     wills: tuple[Will, ...] = ()
     #: Periods whose renewal charge was requested or failed; decides `payment_failed` or `lapsed` (Q8).
     charged: frozenset[UUID] = frozenset()
+
+    def with_period(self, period: PaidPeriod) -> "History":
+        """The history with one more period, or with another one in place of the one with its id."""
+        others = (p for p in self.periods if p.period_id != period.period_id)
+        periods = sorted((*others, period), key=lambda p: (p.start, p.paid_at, p.period_id))
+        return replace(self, periods=tuple(periods))
+
+    def with_will(self, will: Will) -> "History":
+        """The history with one more change of will; one that it knows stays as it is."""
+        if any(known.fact_id == will.fact_id for known in self.wills):
+            return self
+        wills = sorted((*self.wills, will), key=lambda w: (w.at, _RANK[w.reason], w.fact_id))
+        return replace(self, wills=tuple(wills))
+
+    def with_charged(self, renews: UUID) -> "History":
+        """The history in which money was asked for after this period (Q8)."""
+        return replace(self, charged=self.charged | {renews})
 
     @property
     def effective_wills(self) -> tuple[Will, ...]:
@@ -123,13 +150,14 @@ def last_of(periods: Iterable[PaidPeriod]) -> PaidPeriod | None:
     )
 
 
-class Bounds(Frozen):
+@dataclass(frozen=True, slots=True)
+class Bounds:
     """Where a newly paid period lies, and what its successors count from."""
 
-    start: Instant
-    end: Instant | None
+    start: datetime
+    end: datetime | None
     basis: Basis
-    anchor: Instant
+    anchor: datetime
     step: int
 
 
@@ -140,17 +168,24 @@ def bounds_from_end(previous: PaidPeriod, term: str, tz: str) -> Bounds:
     anchor, step = (
         (previous.anchor, previous.step + 1) if previous.plan.term == term else (previous.end, 1)
     )
-    return Bounds(
-        start=previous.end,
-        end=end_of(anchor, term, step, tz),
-        basis="from_end",
-        anchor=anchor,
-        step=step,
-    )
+    return Bounds(previous.end, end_of(anchor, term, step, tz), "from_end", anchor, step)
 
 
 def bounds_from(start: datetime, term: str, tz: str) -> Bounds:
     """A period that starts a new chain at `start` (T14, T27)."""
-    return Bounds(
-        start=start, end=end_of(start, term, 1, tz), basis="from_now", anchor=start, step=1
+    return Bounds(start, end_of(start, term, 1, tz), "from_now", start, 1)
+
+
+def bounds_given(start: datetime, end: datetime | None, term: str, tz: str) -> Bounds:
+    """The period that upstream gave; its successors count from a given end that is not the term's (Q3)."""
+    whole = end_of(start, term, 1, tz)
+    if end is None or end == whole:
+        return Bounds(start, whole, "given", start, 1)
+    return Bounds(start, possible_end(end), "given", end, 0)
+
+
+def overlap(one: Bounds | PaidPeriod, other: Bounds | PaidPeriod) -> bool:
+    """Whether two spans of paid time share an instant."""
+    return (other.end is None or one.start < other.end) and (
+        one.end is None or other.start < one.end
     )

@@ -1,12 +1,14 @@
 """The timeline: which status holds from when, as a pure function of the history and the stamped policies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from contracts.licensing import ExpiryReason
-from ledger.history import History, PaidPeriod, PolicyOf, last_of
+from contracts.policy import ProviderPolicy
+from ledger.history import History, PaidPeriod, PolicyOf
 
 Status = Literal["active", "grace", "hold", "expired"]
 
@@ -50,68 +52,97 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
     if running:
         period = max(running, key=lambda p: p.begins)
         return Stage("active", _active_since(period, instant), period, period.end)
-    ended = last_of(p for p in history.periods if p.begins <= instant and _ever_counted(p))
+    ended = max(
+        (
+            (ended_at, period.start, period.period_id, period)
+            for period in history.periods
+            if (ended_at := _ended_at(period, instant))
+        ),
+        default=None,
+    )
     if ended is None:
         return None
-    taken = ended.taken
-    if taken and taken.holds_at(instant) and (ended.end is None or taken.at < ended.end):
-        return Stage("expired", taken.at, ended, None, taken.reason)
-    return _after_end(history, policy_of, ended, instant)
+    at, _, _, period = ended
+    if period.taken and at != period.end:
+        return Stage("expired", at, period, None, period.taken.reason)
+    return _after_end(history, policy_of(period.policy_version), period, at, instant)
+
+
+def _ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
+    """When a period that does not cover the instant ceased to; None when it never entitled before."""
+    if instant < period.begins or not _ever_counted(period):
+        return None
+    taken = period.taken
+    if taken and taken.holds_at(instant) and (period.end is None or taken.at < period.end):
+        return taken.at
+    return period.end
+
+
+def _ever_counted(period: PaidPeriod) -> bool:
+    """Whether the period entitled at any instant: not so when voided before it began, for good."""
+    taken = period.taken
+    if taken is None or not taken.upcoming:
+        return True
+    back = taken.reinstated_at
+    return back is not None and (period.end is None or back < period.end)
 
 
 def _after_end(
-    history: History, policy_of: PolicyOf, ended: PaidPeriod, instant: datetime
-) -> Stage | None:
+    history: History, policy: ProviderPolicy, ended: PaidPeriod, end: datetime, instant: datetime
+) -> Stage:
     """The stage at an instant after the unrenewed end of a period (Q8, Q9, Q15)."""
-    end = ended.end
-    if end is None:
-        return None
-    will = history.will_before(end)
     if _voided_successor(history, end):
         return Stage("expired", end, ended, None, "refunded_renewal")
+    will = history.will_before(end)
     if will and will.reason == "canceled":
         return Stage("expired", end, ended, None, "canceled")
-    policy = policy_of(ended.policy_version)
     grace_end = end + policy.grace
     hold_end = grace_end + policy.hold
-    stop = _stopped_at(history, ended, end, hold_end, grace_end, policy.cancel_in_grace)
+    stops = (
+        *_cancellations(history, policy, end, grace_end, hold_end),
+        *_refund_after_end(ended, end, hold_end, instant),
+    )
+    stop = min(stops, default=None)
     if stop and stop[0] <= instant:
         return Stage("expired", stop[0], ended, None, stop[1])
+    since = _active_since(ended, instant)
     if instant < grace_end:
-        return Stage("grace", end, ended, grace_end)
+        return Stage("grace", max(end, since), ended, grace_end)
     if instant < hold_end:
-        return Stage("hold", grace_end, ended, hold_end)
+        return Stage("hold", max(grace_end, since), ended, hold_end)
     reason: ExpiryReason = "payment_failed" if ended.period_id in history.charged else "lapsed"
     return Stage("expired", hold_end, ended, None, reason)
 
 
-def _stopped_at(
+def _cancellations(
     history: History,
-    ended: PaidPeriod,
+    policy: ProviderPolicy,
     end: datetime,
-    hold_end: datetime,
     grace_end: datetime,
-    cancel_in_grace: str,
-) -> tuple[datetime, ExpiryReason] | None:
-    """When and why grace or hold is cut short: a cancellation or a refund of the latest period."""
-    stops: list[tuple[datetime, ExpiryReason]] = []
+    hold_end: datetime,
+) -> Iterator[tuple[datetime, ExpiryReason]]:
+    """When cancellations in grace or hold cut it short, unless withdrawn before (Q15)."""
     wills = history.effective_wills
     for position, will in enumerate(wills):
         if will.reason == "canceled" and end <= will.at < hold_end:
-            if any(w.reason == "withdrawn" for w in wills[position + 1 :]):
-                continue
-            at = will.at if cancel_in_grace == "end_now" else max(will.at, grace_end)
-            stops.append((at, "canceled"))
-    if ended.taken and end <= ended.taken.at < hold_end and not ended.taken.reinstated_at:
-        stops.append((ended.taken.at, ended.taken.reason))
-    return min(stops, default=None)
+            at = will.at if policy.cancel_in_grace == "end_now" else max(will.at, grace_end)
+            if not any(w.reason == "withdrawn" and w.at < at for w in wills[position + 1 :]):
+                yield at, "canceled"
+
+
+def _refund_after_end(
+    ended: PaidPeriod, end: datetime, hold_end: datetime, instant: datetime
+) -> Iterator[tuple[datetime, ExpiryReason]]:
+    """A refund of the latest period in grace or hold cuts it short, for as long as it does not fail (Q9)."""
+    taken = ended.taken
+    if taken and end <= taken.at < hold_end:
+        back = taken.reinstated_at
+        if taken.holds_at(instant) or (back and back >= hold_end):
+            yield taken.at, taken.reason
 
 
 def _voided_successor(history: History, end: datetime) -> bool:
-    return any(
-        p.start >= end and p.taken and p.taken.upcoming and p.taken.holds_at(end)
-        for p in history.periods
-    )
+    return any(p.start >= end and p.taken and p.taken.holds_at(end) for p in history.periods)
 
 
 def _active_since(period: PaidPeriod, instant: datetime) -> datetime:
@@ -120,15 +151,6 @@ def _active_since(period: PaidPeriod, instant: datetime) -> datetime:
     if taken and taken.reinstated_at and taken.reinstated_at <= instant:
         return max(period.begins, taken.reinstated_at)
     return period.begins
-
-
-def _ever_counted(period: PaidPeriod) -> bool:
-    """Whether the period entitled at any instant: not so when voided before it began, for good."""
-    taken = period.taken
-    if taken is None or taken.at > period.begins:
-        return True
-    back = taken.reinstated_at
-    return back is not None and (period.end is None or back < period.end)
 
 
 def _instants(history: History, policy_of: PolicyOf) -> list[datetime]:

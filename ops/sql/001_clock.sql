@@ -1,4 +1,4 @@
--- The virtual clock: one row, read inside each transaction when CLOCK=virtual, moved by `tenure clock`.
+-- The virtual clock: one row, moved by `tenure clock` and the simulator's driver, read inside transactions.
 create table clock (
     one boolean primary key default true check (one),
     now timestamptz not null

@@ -6,10 +6,13 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from chassis.aggregate import Aggregate, Record, Sequenced, Step
+from chassis.aggregate import Aggregate, Sequenced, Step
 from chassis.postgres import Connection
+from chassis.records import Record
+from chassis.telemetry import log
 from contracts.billing import CustomerContact
 from contracts.envelope import Envelope
+from contracts.errors import Impossible
 from contracts.notifications import MailRequested, MailRetracted
 from contracts.policy import Policies
 from services.notifications.domain.correspondence import Correspondence, Notice, empty
@@ -65,8 +68,11 @@ def correspondences(policies: Policies) -> Aggregate[Correspondence]:
 
 
 def key_of(message: Envelope) -> UUID:
-    """The subscription that a message of billing or licensing is about."""
-    return UUID(message.subject)
+    """The subscription that a message is about. Raises Impossible when the subject is no id."""
+    try:
+        return UUID(message.subject)
+    except ValueError:
+        raise Impossible("invalid_subject", "The subject is no subscription id.") from None
 
 
 async def project(
@@ -121,6 +127,9 @@ async def contacts(connection: Connection, records: Sequence[Record]) -> None:
     """
     newest: dict[UUID, tuple[int, CustomerContact | None]] = {}
     for record in records:
+        if record.value is not None and record.envelope is None:
+            log.error("a contact cannot be read", partition=record.partition, offset=record.offset)
+            continue
         customer, sequence, contact = _contact(record)
         known = newest.get(customer)
         if known is None or known[0] < sequence or sequence == 0:

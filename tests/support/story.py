@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts import billing, commands, licensing, payments
+from contracts import billing, commands, licensing, notifications, payments
 from contracts.base import Data
 from contracts.catalogue import ENVELOPES
 from contracts.commands import Identity
@@ -23,6 +23,8 @@ from ledger.access import Access, access_at
 from ledger.timeline import Stage, timeline
 from policies import load_policies
 from services.billing.domain import decide as billing_decide
+from services.billing.domain.fold import standing
+from services.billing.domain.standing import Standing
 from services.billing.domain.subscription import Subscription
 from services.licensing.domain import decide as licensing_decide
 from services.licensing.domain.license import License
@@ -58,9 +60,13 @@ class Story:
 
     def publish(self, data: Data, at: datetime | None = None, id: str | None = None) -> list[Data]:
         """An upstream message or command that occurred at `at` (default now); returns what was said."""
+        return self.receive(self.message(data, at, id))
+
+    def message(self, data: Data, at: datetime | None = None, id: str | None = None) -> Envelope:
+        """An upstream message, a command, or one of our other services, not yet received."""
         self.count += 1
         upstream = data.TYPE.startswith("payments.")
-        envelope = ENVELOPES[data.TYPE](
+        return ENVELOPES[data.TYPE](
             specversion="1.0",
             id=id or str(uuid5(self.id, f"message {self.count}")),
             source="/upstream/shop" if upstream else "/tenure/cli",
@@ -70,7 +76,6 @@ class Story:
             providerid=self.provider,
             data=data,
         )
-        return self.receive(envelope)
 
     def receive(self, message: Envelope | TimePassed) -> list[Data]:
         """Billing decides; licensing hears what billing said. Returns all that was said."""
@@ -133,9 +138,7 @@ class Story:
         """A customer orders a year of the product with automatic renewal."""
         fields: dict[str, Any] = {
             "order_id": order_id,
-            "customer": payments.Customer(
-                customer_ref="C-1", name=NAME, email=EMAIL, locale="en"
-            ),
+            "customer": payments.Customer(customer_ref="C-1", name=NAME, email=EMAIL, locale="en"),
             "plan": Plan(
                 product_id="internet-security",
                 product_type="update-and-protection",
@@ -183,9 +186,7 @@ class Story:
             name_digest=identity_digest(KEY, name),
             email_digest=identity_digest(KEY, EMAIL),
         )
-        return self.publish(
-            commands.RequestRefund(order_id=order_id, identity=identity, **more)
-        )
+        return self.publish(commands.RequestRefund(order_id=order_id, identity=identity, **more))
 
     def approve(self) -> list[Data]:
         """An operator approves the last case."""
@@ -195,6 +196,47 @@ class Story:
     def cancel(self, channel: Any = "account") -> list[Data]:
         """The customer cancels."""
         return self.publish(commands.Cancel(channel=channel))
+
+    def uncancel(self, channel: Any = "account") -> list[Data]:
+        """The customer wants automatic renewal after all."""
+        return self.publish(commands.Uncancel(channel=channel))
+
+    def decline(self, code: str = "NOT_ELIGIBLE") -> list[Data]:
+        """An operator declines the last case."""
+        case = self.last(billing.RefundUnderReview)
+        return self.publish(commands.DeclineRefund(case_id=case.case_id, operator="op", code=code))
+
+    def refunded(
+        self, order_id: str = "O-1", at: datetime | None = None, full: bool = True, **more: Any
+    ) -> list[Data]:
+        """The money of an order went back, by the provider alone unless a refund_id is given."""
+        fields = {"order_id": order_id, "amount": PRICE, "full": full} | more
+        return self.publish(payments.RefundSucceeded(**fields), at)
+
+    def refund_fails(self, order_id: str = "O-1") -> list[Data]:
+        """The refund that was asked for last is not carried out."""
+        asked = self.last(payments.RefundRequested)
+        return self.publish(
+            payments.RefundFailed(order_id=order_id, refund_id=asked.refund_id, reason="closed")
+        )
+
+    def remind(self) -> list[Data]:
+        """The mail server accepted the last reminder."""
+        due = self.last(billing.RenewalReminderDue)
+        return self.publish(
+            notifications.MailAccepted(
+                notice_id=uuid5(self.id, f"reminder {due.renews}"),
+                kind="renewal-reminder",
+                requested_by=str(self.id),
+                renews=due.renews,
+                end=due.end,
+                at=self.now,
+            )
+        )
+
+    def renew(self, order_id: str) -> list[Data]:
+        """The charge that was asked for last succeeds."""
+        return self.pay(order_id, "renewal", charge_id=self.charge_id)
 
     # what came of it
 
@@ -210,6 +252,16 @@ class Story:
     def charge_id(self) -> UUID:
         """The charge asked for last."""
         return UUID(str(self.last(billing.RenewalChargeRequested).charge_id))
+
+    @property
+    def known(self) -> Standing:
+        """The standing as billing derives it."""
+        return standing(self.billing, self.policies)
+
+    @property
+    def billing_stages(self) -> tuple[Stage, ...]:
+        """The timeline as billing derives it."""
+        return timeline(self.known.history, self.known.policy)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

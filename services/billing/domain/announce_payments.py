@@ -15,6 +15,7 @@ from services.billing.domain.standing import Standing
 
 #: A payment waits this long for its order before it is refused (Q6).
 ORDER_UNKNOWN_AFTER = timedelta(hours=24)
+INCOMPLETE_EXPIRED = "incomplete-expired"
 
 
 def payment_announcements(known: Standing) -> Iterator[Announcement]:
@@ -25,12 +26,13 @@ def payment_announcements(known: Standing) -> Iterator[Announcement]:
     }
     for period in known.history.periods:
         paid = payments[period.fact_id]
+        untrue = (f"unknown:{paid.fact_id}",)
         yield _scheduled(known, period)
         yield Announcement(
             f"paid:{paid.fact_id}",
             paid.at,
             partial(_succeeded, paid, period.period_id),
-            corrects=(f"unknown:{paid.fact_id}",),
+            corrects=untrue if period.ordinal > 1 else (*untrue, INCOMPLETE_EXPIRED),
         )
     for fact_id, code in known.refused.items():
         paid = payments[fact_id]
@@ -51,23 +53,38 @@ def waiting_announcements(known: Standing) -> Iterator[Announcement]:
 
 
 def _orders(known: Standing) -> Iterator[Announcement]:
-    paid = {period.order_id for period in known.history.periods}
+    """The first order comes before all else; a later one is told when it is paid, and counts from then."""
     first = known.first_order
-    for order in known.orders.values():
-        if order is first or order.order_id in paid:
-            yield Announcement(
-                f"created:{order.fact_id}", order.at, partial(_created, known, order)
-            )
-    if first and not paid:
+    if first is None:
+        return
+    earliest = min(first.at, known.subscription.facts[0].at)
+    yield _created(known, first, earliest, first.fact_id, first.at)
+    for period in known.history.periods:
+        order = known.orders.get(period.order_id)
+        if order and order is not first and period.kind == "initial":
+            yield _created(known, order, period.paid_at, period.fact_id, period.paid_at)
+    if not known.history.periods:
         at = first.at + known.policy(first.policy_version).incomplete_ttl
-        yield Announcement("incomplete-expired", at, partial(_incomplete_expired, first, at))
+        yield Announcement(INCOMPLETE_EXPIRED, at, partial(_incomplete_expired, first, at))
 
 
-def _created(known: Standing, order: facts.Ordered) -> tuple[Data, ...]:
+def _created(
+    known: Standing, order: facts.Ordered, at: datetime, fact_id: UUID, effective_at: datetime
+) -> Announcement:
+    return Announcement(
+        f"created:{order.order_id}",
+        at,
+        partial(_subscription_created, known, order, fact_id, effective_at),
+    )
+
+
+def _subscription_created(
+    known: Standing, order: facts.Ordered, fact_id: UUID, effective_at: datetime
+) -> tuple[Data, ...]:
     return (
         billing.SubscriptionCreated(
-            fact_id=order.fact_id,
-            effective_at=order.at,
+            fact_id=fact_id,
+            effective_at=effective_at,
             provider_id=known.subscription.provider_id,
             reference=known.subscription.reference,
             customer_id=order.customer_id,

@@ -10,6 +10,7 @@ from contracts.base import Data
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
+from services.billing.domain.fold_refunds import effect_of
 from services.billing.domain.standing import Case, Standing
 
 #: Five to seven business days until the money is credited (S-45); the calendar comes with the alert.
@@ -104,7 +105,12 @@ def _opened(telling: _Telling, opened: facts.CaseOpened) -> tuple[Data, ...]:
     requested = telling.event(billing.RefundRequested, opened, opened.at)
     if not opened.review:
         return (requested,)
-    return (requested, telling.event(billing.RefundUnderReview, opened, opened.at))
+    effect = "none"
+    if telling.period:
+        case = telling.case
+        effect, _ = effect_of(telling.known, telling.period, case.requested_at, opened.at)
+    review = telling.event(billing.RefundUnderReview, opened, opened.at, effect=effect)
+    return (requested, review)
 
 
 def _declined(telling: _Telling, declined: facts.CaseDeclined) -> tuple[Data, ...]:
@@ -126,10 +132,9 @@ def _approved(telling: _Telling, approved: facts.CaseApproved) -> tuple[Data, ..
     initiated = telling.event(billing.RefundInitiated, approved, approved.at, **refund)
     messages.append(initiated)
     if approved.effect != "none" and period:
-        voided = approved.effect == "upcoming_voided" and approved.at < period.start
-        ending = billing.PeriodVoided if voided else billing.PeriodRevoked
+        ending = billing.PeriodVoided if approved.before_start else billing.PeriodRevoked
         messages.append(telling.ending(ending, approved, period, approved.reason))
-    by_provider = case.settled is not None and case.settled.fact_id == approved.fact_id
+    by_provider = case.settled is not None and case.settled.fact_id == approved.refund_id
     if not by_provider:
         messages.append(
             payments.RefundRequested(
@@ -149,7 +154,7 @@ def _access_until(telling: _Telling, approved: facts.CaseApproved) -> datetime |
     period = telling.period
     if period is None or approved.effect == "none":
         return None
-    if approved.effect == "current_revoked" or approved.at >= period.start:
+    if not approved.before_start:
         return approved.at
     return telling.known.history.paid_through
 

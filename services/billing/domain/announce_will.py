@@ -19,7 +19,7 @@ def will_announcements(known: Standing) -> Iterator[Announcement]:
     current = known.history.effective_wills[-1].fact_id
     for fact in known.effective_cancellations:
         ends = max(through, fact.at) if through else None
-        moved = partial(_date_changed, fact, ends) if fact.fact_id == current else None
+        moved = partial(_date_changed, fact, ends) if fact.fact_id == current and ends else None
         yield Announcement(
             f"canceled:{fact.fact_id}",
             fact.at,

@@ -2,17 +2,17 @@
 
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from contracts import commands
 from contracts.base import Data
 from contracts.billing import CommandRefused
-from contracts.envelope import Envelope, effect_id
+from contracts.envelope import Envelope
 from ledger.calendar import zone
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
-from services.billing.domain.fold_refunds import effect_of
+from services.billing.domain.paybacks import approval
 from services.billing.domain.refund_window import refund_until
 from services.billing.domain.standing import Case, Standing
 
@@ -26,12 +26,12 @@ class Refusal:
     case_id: UUID | None = None
     link: str | None = None
 
-    def event(self, message: Envelope, now: datetime) -> CommandRefused:
+    def event(self, command: str, cause_id: UUID, now: datetime) -> CommandRefused:
         """The event that answers the command."""
         return CommandRefused(
-            fact_id=message.cause_id,
+            fact_id=cause_id,
             effective_at=now,
-            command=message.type,
+            command=command,
             code=self.code,
             sentence=self.sentence,
             case_id=self.case_id,
@@ -79,8 +79,9 @@ def _cancel(message: Envelope, data: commands.Cancel, known: Standing, now: date
         return Refusal("SUBSCRIPTION_ENDED", "The subscription has ended already.")
     if not known.history.auto_renew:
         return Refusal("NO_AUTO_RENEWAL", "Automatic renewal is off already.")
+    at = _after_last_will(known, now)
     return (
-        facts.Canceled(fact_id=message.cause_id, at=now, channel=data.channel, reason=data.reason),
+        facts.Canceled(fact_id=message.cause_id, at=at, channel=data.channel, reason=data.reason),
     )
 
 
@@ -93,7 +94,14 @@ def _uncancel(
     through = known.history.paid_through
     if through and now >= through:
         return Refusal("SUBSCRIPTION_ENDED", "The cancellation has taken effect already.")
-    return (facts.Uncanceled(fact_id=message.cause_id, at=now, channel=data.channel),)
+    at = _after_last_will(known, now)
+    return (facts.Uncanceled(fact_id=message.cause_id, at=at, channel=data.channel),)
+
+
+def _after_last_will(known: Standing, now: datetime) -> datetime:
+    """An instant at which the command counts last: at one instant, a cancellation counts before its withdrawal."""
+    last = known.history.wills[-1]
+    return now if last.at < now or last.reason == "ordered" else last.at + timedelta.resolution
 
 
 def _request_refund(
@@ -113,7 +121,12 @@ def _request_refund(
     requested_at = min(data.requested_at or message.time, now)
     subscription_id = known.subscription.subscription_id
     if not _identified(data.identity, known, period):
-        attempt = uuid5(subscription_id, f"refund-attempt\n{message.cause_id}")
+        told = data.identity
+        told_text = f"{told.purchased_on}\n{told.name_digest}\n{told.email_digest}"
+        attempt = uuid5(subscription_id, f"refund-attempt\n{data.order_id}\n{told_text}")
+        if attempt in known.cases:
+            sentence = "The same request was declined before: see its case."
+            return Refusal("REFUND_EXISTS", sentence, case_id=attempt)
         return (_declined(message, attempt, period, requested_at, now, "IDENTITY_MISMATCH"),)
     case_id = uuid5(subscription_id, f"refund\n{data.order_id}")
     if requested_at >= until:
@@ -178,53 +191,10 @@ def _approve(
     case = _waiting_case(known, data.case_id)
     if isinstance(case, Refusal):
         return case
-    approved = approval(known, case, message.cause_id, now)
-    return (approved, *_with_it(known, approved, message.cause_id, now))
-
-
-def approval(known: Standing, case: Case, fact_id: UUID, now: datetime) -> facts.CaseApproved:
-    """The verdict that initiates a refund, with its effect as judged now (Q10)."""
     period = known.period_of_order(case.order_id)
-    effect, reason = effect_of(known, period, case.requested_at, now) if period else ("none", "")
-    return facts.CaseApproved(
-        fact_id=fact_id,
-        at=now,
-        case_id=case.case_id,
-        order_id=case.order_id,
-        amount=case.amount,
-        requested_at=case.requested_at,
-        refund_id=effect_id(fact_id, "billing", "refund"),
-        effect=effect,
-        reason="refunded_renewal" if reason == "refunded_renewal" else "refunded",
-    )
-
-
-def _with_it(
-    known: Standing, approved: facts.CaseApproved, cause_id: UUID, now: datetime
-) -> tuple[facts.AnyFact, ...]:
-    """Refunding the current period refunds a paid next one too, inside its window (Q12)."""
-    if approved.effect != "current_revoked":
-        return ()
-    found: list[facts.AnyFact] = []
-    for period in known.history.counting:
-        until = refund_until(known, period)
-        taken = known.case_of_order(period.order_id)
-        if period.start <= now or until is None or approved.requested_at >= until or taken:
-            continue
-        case_id = uuid5(known.subscription.subscription_id, f"refund\n{period.order_id}")
-        opened = facts.CaseOpened(
-            fact_id=effect_id(cause_id, "billing", f"opened:{period.order_id}"),
-            at=now,
-            case_id=case_id,
-            order_id=period.order_id,
-            amount=period.amount,
-            requested_at=approved.requested_at,
-            review=False,
-        )
-        case = Case(case_id, period.order_id, period.amount, approved.requested_at, opened)
-        fact_id = effect_id(cause_id, "billing", f"approved:{period.order_id}")
-        found += [opened, approval(known, case, fact_id, now)]
-    return tuple(found)
+    if period is None:
+        raise ValueError("a refund case without its period")
+    return (approval(known, case, period, message.cause_id, now),)
 
 
 def _decline(

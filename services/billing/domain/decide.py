@@ -1,9 +1,10 @@
 """Billing's one decision: add the fact, derive the standing, stamp verdicts, say what is new, corrections first."""
 
+from dataclasses import replace
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from contracts.envelope import OWN_SOURCE, Envelope, effect_id
+from contracts.envelope import OWN_SOURCE, Envelope
 from contracts.outgoing import Outgoing, Speaker, TimePassed
 from contracts.policy import Policies
 from contracts.topics import BILLING_COMMANDS, TOPIC_OF
@@ -11,7 +12,8 @@ from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
 from services.billing.domain.commands import Refusal, verdict
 from services.billing.domain.fold import standing
-from services.billing.domain.intake import facts_of
+from services.billing.domain.intake import answering, facts_of
+from services.billing.domain.paybacks import paybacks
 from services.billing.domain.renewals import (
     due_charge,
     recoverable_until,
@@ -23,14 +25,6 @@ from services.billing.domain.standing import Standing
 from services.billing.domain.subscription import Said, Subscription
 
 SERVICE = "billing"
-#: Refusals after which the money goes back at once.
-PAID_BACK = (
-    "ORDER_ALREADY_PAID",
-    "RENEWAL_ALREADY_PAID",
-    "SUBSCRIPTION_ENDED",
-    "AMOUNT_MISMATCH",
-    "PERIOD_MISMATCH",
-)
 
 
 def decide(
@@ -44,27 +38,26 @@ def decide(
 
     Raises Impossible for an unknown provider.
     """
+    cause_id = message.cause_id
     refusal: Refusal | None = None
-    before = subscription
     if isinstance(message, Envelope):
-        subscription = _named(subscription, message)
-        if TOPIC_OF[message.type] is BILLING_COMMANDS:
-            answer = verdict(message, standing(subscription, policies), now)
-            if isinstance(answer, Refusal):
-                refusal = answer
-            else:
-                subscription = subscription.knowing(answer)
+        before, subscription = subscription, _named(subscription, message)
+        answer = _answer(subscription, message, cause_id, policies, digest_key, now)
+        if isinstance(answer, Refusal):
+            refusal = answer
         else:
-            subscription = subscription.knowing(facts_of(message, policies, now, digest_key))
+            subscription = subscription.knowing(answer)
             if subscription.facts is before.facts:
                 return before, ()
-    known, subscription = _with_verdicts(subscription, policies, message.cause_id, now)
+            if _is_command(message):
+                now = max(now, *(fact.at for fact in answer))
+    known, subscription = _with_verdicts(subscription, policies, cause_id, now)
     speaker = Speaker(
-        SERVICE, message.cause_id, str(subscription.subscription_id), subscription.provider_id
+        SERVICE, cause_id, str(subscription.subscription_id), subscription.provider_id
     )
     if refusal and isinstance(message, Envelope):
         speaker.provider_id = speaker.provider_id or message.providerid
-        speaker.say(refusal.event(message, now), now)
+        speaker.say(refusal.event(message.type, cause_id, now), now)
     foreseen = announcements(known)
     said = say(known, foreseen, speaker, now)
     due_at = _due_at(known, foreseen, said, now)
@@ -76,11 +69,30 @@ def next_deadline(subscription: Subscription) -> datetime | None:
     return subscription.due_at
 
 
+def _answer(
+    subscription: Subscription,
+    message: Envelope,
+    cause_id: UUID,
+    policies: Policies,
+    digest_key: bytes,
+    now: datetime,
+) -> tuple[facts.AnyFact, ...] | Refusal:
+    """The facts that a message tells, or the answer to a command; nothing new when it was heard before."""
+    if subscription.knows(cause_id):
+        return ()
+    if _is_command(message):
+        return verdict(message, standing(subscription, policies), now)
+    told = facts_of(message, cause_id, policies, now, digest_key)
+    return tuple(answering(fact, subscription.facts) for fact in told)
+
+
+def _is_command(message: Envelope) -> bool:
+    return TOPIC_OF[message.type] is BILLING_COMMANDS
+
+
 def _named(subscription: Subscription, message: Envelope) -> Subscription:
     """The subscription under the provider's name and reference, which the first upstream message tells."""
-    if subscription.provider_id or message.source.startswith(OWN_SOURCE):
-        return subscription
-    if TOPIC_OF[message.type] is BILLING_COMMANDS:
+    if subscription.provider_id or message.source.startswith(OWN_SOURCE) or _is_command(message):
         return subscription
     return subscription.model_copy(
         update={"provider_id": message.providerid, "reference": message.subject}
@@ -96,7 +108,7 @@ def _with_verdicts(
         if known.first_order is None:
             return known, subscription
         subscription = _stamp_payments(subscription, known)
-        new = [*_refunds_of_refused(known, cause_id, now), *withdrawals(known, cause_id, now)]
+        new = [*paybacks(known, cause_id, now), *withdrawals(known, cause_id, now)]
         due = due_charge(known)
         charge = request_charge(known, due, cause_id, now) if due and due.at <= now else None
         changed = subscription.knowing([*new, charge] if charge else new)
@@ -113,36 +125,10 @@ def _stamp_payments(subscription: Subscription, known: Standing) -> Subscription
         if isinstance(fact, facts.Paid):
             code = "accepted" if fact.fact_id in known.bought else known.refused.get(fact.fact_id)
             if code and code != fact.verdict:
-                fact = fact.model_copy(update={"verdict": code})
+                fact = replace(fact, verdict=code)
                 changed = True
         stamped.append(fact)
     return subscription.model_copy(update={"facts": tuple(stamped)}) if changed else subscription
-
-
-def _refunds_of_refused(known: Standing, cause_id: UUID, now: datetime) -> list[facts.AnyFact]:
-    """Money of a success that buys nothing goes back at once."""
-    found: list[facts.AnyFact] = []
-    for fact in known.subscription.facts:
-        if not isinstance(fact, facts.Paid) or known.refused.get(fact.fact_id) not in PAID_BACK:
-            continue
-        case_id = uuid5(known.subscription.subscription_id, f"refused\n{fact.fact_id}")
-        if case_id in known.cases:
-            continue
-        fact_id = effect_id(cause_id, SERVICE, f"paid-back:{fact.fact_id}")
-        found.append(
-            facts.CaseApproved(
-                fact_id=fact_id,
-                at=now,
-                case_id=case_id,
-                order_id=fact.order_id,
-                amount=fact.amount,
-                requested_at=now,
-                refund_id=effect_id(fact_id, SERVICE, "refund"),
-                effect="none",
-                refused_payment=fact.fact_id,
-            )
-        )
-    return found
 
 
 def _due_at(

@@ -1,22 +1,24 @@
 """The facts of one subscription as billing keeps them: what upstream told, what people asked, what was decided."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.base import Frozen
 from contracts.billing import RefundEffect
 from contracts.values import Channel, Instant, Interval, Money, PaymentKind, Plan
 
 
-class Fact(Frozen):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
     """Something that happened at `at`; `fact_id` breaks ties alike in all services (Q2)."""
 
     fact_id: UUID
     at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered(Fact):
     """A customer ordered; the contact is kept elsewhere, here only digests of it."""
 
@@ -32,6 +34,7 @@ class Ordered(Fact):
     policy_version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paid(Fact):
     """Money arrived. `verdict` is stamped once told: accepted, or the code it was refused with."""
 
@@ -46,6 +49,7 @@ class Paid(Fact):
     verdict: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Fact):
     """An attempt to take money failed."""
 
@@ -65,6 +69,7 @@ class Failed(Fact):
         return self.hard_decline or self.next_attempt_at is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Canceled(Fact):
     """Automatic renewal was switched off; the fact_id is the cancellation_id."""
 
@@ -73,6 +78,7 @@ class Canceled(Fact):
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Uncanceled(Fact):
     """Automatic renewal was switched on again."""
 
@@ -80,6 +86,7 @@ class Uncanceled(Fact):
     channel: Channel
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequested(Fact):
     """Verdict: we asked for the renewal of the period `renews`; once per period (Q4)."""
 
@@ -93,6 +100,7 @@ class ChargeRequested(Fact):
     waived: Literal["short_term", "unproven"] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeWithdrawn(Fact):
     """Verdict: the charge is not wanted any more."""
 
@@ -102,6 +110,7 @@ class ChargeWithdrawn(Fact):
     reason: Literal["canceled", "paid_otherwise", "refunded", "ended"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderProven(Fact):
     """The mail server accepted the reminder of the period `renews` that ends at `end`."""
 
@@ -110,6 +119,7 @@ class ReminderProven(Fact):
     end: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseOpened(Fact):
     """Verdict: a refund case. `review`: it waits for an operator; else a rule approves it at once."""
 
@@ -121,6 +131,7 @@ class CaseOpened(Fact):
     review: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDeclined(Fact):
     """Verdict: a refund case, or one attempt at it, was closed without a refund."""
 
@@ -133,8 +144,12 @@ class CaseDeclined(Fact):
     opened: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseApproved(Fact):
-    """Verdict: the refund is initiated, with the effect as judged then (Q10)."""
+    """Verdict: the refund is initiated, with the effect as judged then (Q10).
+
+    For a refund that the provider made by itself, `refund_id` is the fact_id that told it.
+    """
 
     fact: Literal["case-approved"] = "case-approved"
     case_id: UUID
@@ -144,10 +159,13 @@ class CaseApproved(Fact):
     refund_id: UUID
     effect: RefundEffect
     reason: Literal["refunded", "refunded_renewal"] = "refunded"
+    #: Initiated before the period began: it is voided, otherwise revoked.
+    before_start: bool = False
     #: The success that is paid back when it bought nothing: then there is no period behind it.
     refused_payment: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundSettled(Fact):
     """Upstream: the money of an order went back, on our request (`refund_id`) or by the provider alone."""
 
@@ -159,6 +177,7 @@ class RefundSettled(Fact):
     requested_at: Instant | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFailed(Fact):
     """Upstream: a refund that we requested was not carried out."""
 

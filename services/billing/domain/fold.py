@@ -13,12 +13,15 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
     """Fold the facts in canonical order. Any order of arrival gives the same standing."""
     result = Standing(subscription, policies)
     known = subscription.facts
-    result.orders = {fact.order_id: fact for fact in known if isinstance(fact, facts.Ordered)}
+    for fact in known:
+        if isinstance(fact, facts.Ordered):
+            result.orders.setdefault(fact.order_id, fact)
     accepted = {
         fact.order_id: fact.fact_id
         for fact in known
         if isinstance(fact, facts.Paid) and fact.verdict == "accepted"
     }
+    asked = {fact.refund_id: fact for fact in known if isinstance(fact, facts.CaseApproved)}
     for fact in known:
         match fact:
             case facts.Ordered():
@@ -30,14 +33,15 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
             case facts.Canceled() | facts.Uncanceled():
                 _willing(result, fact)
             case facts.ChargeRequested():
-                result.charges[fact.renews] = Charge(fact)
+                result.charges[fact.charge_id] = Charge(fact)
                 result.add_charged(fact.renews)
             case facts.ChargeWithdrawn():
-                result.charges[fact.renews].open = False
+                charge = result.charges[fact.charge_id]
+                charge.open, charge.canceled = False, fact.reason == "canceled"
             case facts.ReminderProven():
                 result.proofs.setdefault((fact.renews, fact.end), fact.at)
             case _:
-                count_refund(result, fact)
+                count_refund(result, fact, asked)
     return result
 
 

@@ -3,7 +3,16 @@
 from uuid import UUID
 
 from contracts.values import period_id
-from ledger.history import Bounds, PaidPeriod, Will, bounds_from, bounds_from_end, last_of
+from ledger.history import (
+    Bounds,
+    PaidPeriod,
+    Will,
+    bounds_from,
+    bounds_from_end,
+    bounds_given,
+    last_of,
+    overlap,
+)
 from services.billing.domain import facts
 from services.billing.domain.standing import Standing
 
@@ -17,11 +26,11 @@ def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID])
     if order is None:
         result.waiting.append(fact)
         return
-    code = _refusal(result, fact, order, accepted)
+    bounds = _bounds(result, fact, order)
+    code = _refusal(result, fact, order, bounds, accepted)
     if code:
         result.refused[fact.fact_id] = code
         return
-    bounds = _bounds(result, fact, order)
     period = _new_period(result, fact, order, bounds)
     charge = result.charge_answered_by(fact)
     if charge:
@@ -35,58 +44,71 @@ def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID])
 
 
 def _refusal(
-    result: Standing, fact: facts.Paid, order: facts.Ordered, accepted: dict[str, UUID]
+    result: Standing,
+    fact: facts.Paid,
+    order: facts.Ordered,
+    bounds: Bounds,
+    accepted: dict[str, UUID],
 ) -> str | None:
     """Why a success buys nothing; None when it does. A verdict that was told stays (idea 1)."""
     if fact.verdict == "accepted":
         return None
-    if fact.verdict and fact.verdict != "ORDER_UNKNOWN":
+    if fact.verdict:
         return fact.verdict
     other = accepted.get(fact.order_id)
     if (other and other != fact.fact_id) or result.period_of_order(fact.order_id):
         return "ORDER_ALREADY_PAID"
     if fact.kind == "initial" and fact.amount != order.amount:
         return "AMOUNT_MISMATCH"
-    if fact.kind != "renewal":
-        return None
-    stage = result.stage(fact.at)
-    if stage and stage.status == "expired" and stage.reason not in ("lapsed", "payment_failed"):
-        return "SUBSCRIPTION_ENDED"
-    if _renewed_already(result, fact):
-        return "RENEWAL_ALREADY_PAID"
-    given, bounds = fact.given, _bounds(result, fact, order)
-    if given and (given.start, given.end or bounds.end) != (bounds.start, bounds.end):
-        return "PERIOD_MISMATCH"
-    return None
+    if fact.kind == "renewal":
+        stage = result.stage(fact.at)
+        if stage and stage.status == "expired" and stage.reason not in ("lapsed", "payment_failed"):
+            return "SUBSCRIPTION_ENDED"
+        if _renewed_already(result, fact):
+            return "RENEWAL_ALREADY_PAID"
+    return None if _fits(result, fact, bounds) else "PERIOD_MISMATCH"
 
 
 def _renewed_already(result: Standing, fact: facts.Paid) -> bool:
-    """Whether the period that this renewal is for has its successor (Q5)."""
+    """Whether the period that this renewal is for has, or had, its successor (Q5)."""
     charge = result.charge_answered_by(fact)
-    if charge:
-        renewed = result.period(charge.asked.renews)
-        return renewed is not None and any(
-            p.start == renewed.end or (p.ordinal > renewed.ordinal and p.begins <= fact.at)
-            for p in result.history.counting
-            if p.period_id != renewed.period_id
-        )
-    return any(p.start > fact.at and p.kind == "renewal" for p in result.history.counting)
+    renewed = result.period(charge.asked.renews) if charge else None
+    if renewed is None:
+        return any(p.start > fact.at for p in result.history.counting)
+    return any(
+        p.start == renewed.end or (p.ordinal > renewed.ordinal and p.begins <= fact.at)
+        for p in result.history.periods
+        if p.period_id != renewed.period_id
+    )
+
+
+def _fits(result: Standing, fact: facts.Paid, bounds: Bounds) -> bool:
+    """Whether a given period is one that we can take (Q3): free time, or the one that we computed."""
+    given = fact.given
+    if given is None:
+        return True
+    if fact.kind in ("initial", "prepayment"):
+        limited = [p for p in result.history.counting if p.end]
+        return not any(overlap(bounds, p) for p in limited)
+    charge = result.charge_answered_by(fact)
+    asked = charge.asked.period if charge else None
+    return any(
+        (given.start, given.end or own.end) == (own.start, own.end)
+        for own in (bounds, asked)
+        if own
+    )
 
 
 def _bounds(result: Standing, fact: facts.Paid, order: facts.Ordered) -> Bounds:
     """Where the paid period lies: given, after the last one, or from now (Q3, S-14b, T14, T27)."""
     term, tz = order.plan.term, order.billing_tz
     if fact.given and fact.kind in ("initial", "prepayment"):
-        computed = bounds_from(fact.given.start, term, tz)
-        return computed.model_copy(update={"end": fact.given.end or computed.end, "basis": "given"})
-    stage = result.stage(fact.at)
+        return bounds_given(fact.given.start, fact.given.end, term, tz)
     last = last_of(p for p in result.history.periods if p.counts_at(fact.at))
-    if (
-        last
-        and last.end
-        and ((stage and stage.status in ("active", "grace")) or last.start > fact.at)
-    ):
-        return bounds_from_end(last, term, tz)
+    if last and last.end:
+        stage = result.stage(fact.at)
+        if (stage and stage.status in ("active", "grace")) or last.start > fact.at:
+            return bounds_from_end(last, term, tz)
     return bounds_from(fact.at, term, tz)
 
 

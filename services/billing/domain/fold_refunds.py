@@ -1,110 +1,92 @@
 """How refunds count: cases, what they take away, and what a failed one gives back."""
 
+from dataclasses import replace
 from datetime import datetime
-from uuid import uuid5
+from typing import Literal
+from uuid import UUID
 
 from contracts.billing import RefundEffect
-from ledger.history import PaidPeriod, Taken, Will
+from ledger.history import PaidPeriod, Taken, Will, bounds_from_end, last_of, overlap
 from services.billing.domain import facts
 from services.billing.domain.standing import Case, Standing
 
 
-def count_refund(result: Standing, fact: facts.AnyFact) -> None:
-    """One step of a refund case: opened, declined, approved, settled or failed."""
+def count_refund(
+    result: Standing, fact: facts.AnyFact, asked: dict[UUID, facts.CaseApproved]
+) -> None:
+    """One step of a refund case: opened, declined, approved, settled or failed.
+
+    `asked`: every refund that was initiated, by refund_id.
+    """
     match fact:
         case facts.CaseOpened():
-            result.cases[fact.case_id] = Case(
-                fact.case_id, fact.order_id, fact.amount, fact.requested_at, opened=fact
-            )
+            _case(result, fact).opened = fact
         case facts.CaseDeclined():
-            case = result.cases.setdefault(
-                fact.case_id, Case(fact.case_id, fact.order_id, fact.amount, fact.requested_at)
-            )
-            case.declined = fact
+            _case(result, fact).declined = fact
         case facts.CaseApproved():
-            case = result.cases.setdefault(
-                fact.case_id, Case(fact.case_id, fact.order_id, fact.amount, fact.requested_at)
-            )
-            case.approved = fact
-            _take(result, fact, fact.effect, fact.reason)
+            _case(result, fact).approved = fact
+            _take(result, fact)
         case facts.RefundSettled():
-            _settled(result, fact)
+            initiated = asked.get(fact.refund_id or fact.fact_id) or asked.get(fact.fact_id)
+            if initiated is None:
+                result.unasked.append(fact)
+                return
+            case = _case(result, initiated)
+            case.settled = case.settled or fact
         case facts.RefundFailed():
-            _refund_failed(result, fact)
+            initiated = asked.get(fact.refund_id)
+            if initiated:
+                _fail(result, _case(result, initiated), fact)
 
 
-def _settled(result: Standing, fact: facts.RefundSettled) -> None:
-    case = result.case_of_refund(fact.refund_id)
-    if case is None:
-        period = result.period_of_order(fact.order_id)
-        if period is None:
-            return
-        case = result.case_of_order(fact.order_id)
-        if case is None or case.approved is None:
-            case = case or _provider_case(result, fact)
-            effect, reason = effect_of(result, period, fact.requested_at or fact.at, fact.at)
-            case.approved = facts.CaseApproved(
-                fact_id=fact.fact_id,
-                at=fact.at,
-                case_id=case.case_id,
-                order_id=fact.order_id,
-                amount=fact.amount,
-                requested_at=fact.requested_at or fact.at,
-                refund_id=fact.fact_id,
-                effect=effect if fact.full else "none",
-                reason="refunded_renewal" if reason == "refunded_renewal" else "refunded",
-            )
-            result.cases[case.case_id] = case
-            _take(result, case.approved, case.approved.effect, case.approved.reason)
-    if case.settled is None:
-        case.settled = fact
+def _case(
+    result: Standing, fact: facts.CaseOpened | facts.CaseDeclined | facts.CaseApproved
+) -> Case:
+    """The case that a verdict is about."""
+    case = Case(fact.case_id, fact.order_id, fact.amount, fact.requested_at)
+    return result.cases.setdefault(fact.case_id, case)
 
 
-def _provider_case(result: Standing, fact: facts.RefundSettled) -> Case:
-    """The case of a refund that the provider made by itself (Q10)."""
-    case_id = uuid5(result.subscription.subscription_id, f"refund\n{fact.order_id}")
-    return Case(case_id, fact.order_id, fact.amount, fact.requested_at or fact.at)
-
-
-def _take(result: Standing, fact: facts.CaseApproved, effect: RefundEffect, reason: str) -> None:
+def _take(result: Standing, fact: facts.CaseApproved) -> None:
     """A full refund of the current or an upcoming period takes it away and ends automatic renewal (Q9)."""
     period = result.period_of_order(fact.order_id)
-    if effect == "none" or period is None or fact.refused_payment:
+    if fact.effect == "none" or period is None or fact.refused_payment:
         return
-    taken = Taken.model_validate(
-        {
-            "fact_id": fact.fact_id,
-            "at": fact.at,
-            "reason": reason,
-            "upcoming": effect == "upcoming_voided" and fact.at < period.start,
-        }
-    )
-    result.set_period(period.model_copy(update={"taken": taken}))
+    taken = Taken(fact.fact_id, fact.at, fact.reason, fact.before_start)
+    result.set_period(replace(period, taken=taken))
     if result.history.auto_renew:
-        result.add_will(Will(fact_id=fact.fact_id, at=fact.at, auto_renew=False, reason="refunded"))
+        result.add_will(Will(fact.fact_id, fact.at, auto_renew=False, reason="refunded"))
 
 
-def _refund_failed(result: Standing, fact: facts.RefundFailed) -> None:
-    case = result.case_of_refund(fact.refund_id)
-    if case is None or case.settled:
+def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
+    """A refund that failed gives back what it took, after whatever was paid meanwhile (Q11)."""
+    if case.settled:
         return
     case.failed = fact
     period = result.period_of_order(case.order_id)
-    if period and period.taken and case.approved and not case.approved.refused_payment:
-        back = period.taken.model_copy(update={"reinstated_at": fact.at})
-        result.set_period(period.model_copy(update={"taken": back}))
+    if period is None or period.taken is None or (case.approved and case.approved.refused_payment):
+        return
+    others = [p for p in result.history.counting if p.period_id != period.period_id]
+    last = last_of(others)
+    if last and last.end and any(overlap(period, p) for p in others):
+        order = result.orders.get(period.order_id) or result.first_order
+        tz = order.billing_tz if order else "UTC"
+        bounds = bounds_from_end(last, period.plan.term, tz)
+        period = replace(
+            period, start=bounds.start, end=bounds.end, anchor=bounds.anchor, step=bounds.step
+        )
+    result.set_period(replace(period, taken=replace(period.taken, reinstated_at=fact.at)))
 
 
 def effect_of(
-    result: Standing, period: PaidPeriod, requested_at: datetime, at: datetime
-) -> tuple[RefundEffect, str]:
-    """What a full refund does to a period, judged by the time of the request (S-47, S-48, Q9, Q10)."""
+    known: Standing, period: PaidPeriod, requested_at: datetime, at: datetime
+) -> tuple[RefundEffect, Literal["refunded", "refunded_renewal"]]:
+    """What a full refund at `at` does to a period, judged by the time of the request (S-47, S-48, Q9, Q10)."""
+    if period.end is not None and at >= period.end:
+        stage = known.stage(at)
+        latest = stage and stage.period.period_id == period.period_id
+        if not latest or not stage or stage.status not in ("grace", "hold"):
+            return "none", "refunded"
     if requested_at < period.start:
         return "upcoming_voided", "refunded_renewal"
-    if period.end is None or at < period.end:
-        return "current_revoked", "refunded"
-    stage = result.stage(at)
-    latest = stage and stage.period.period_id == period.period_id
-    if latest and stage and stage.status in ("grace", "hold"):
-        return "current_revoked", "refunded"
-    return "none", "refunded"
+    return "current_revoked", "refunded"

@@ -1,6 +1,9 @@
 """What upstream and notifications tell becomes facts; personal data stops here."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from contracts import notifications, payments
 from contracts.envelope import Envelope
@@ -11,23 +14,28 @@ from contracts.values import customer_id
 from ledger.calendar import zone
 from services.billing.domain import facts
 
+#: How far upstream's clock may run ahead of ours.
+AHEAD_AT_MOST = timedelta(days=1)
+
 
 def facts_of(
-    message: Envelope, policies: Policies, now: datetime, digest_key: bytes
+    message: Envelope, fact_id: UUID, policies: Policies, now: datetime, digest_key: bytes
 ) -> tuple[facts.AnyFact, ...]:
     """The facts that a message tells; none when it does not concern billing.
 
-    Raises Impossible for an unknown provider or time zone.
+    Raises Impossible for an unknown provider or time zone, or a time in the far future.
     """
     if not policies.knows(message.providerid):
         raise Impossible(
             "unknown_provider", f"No policy pack of provider '{message.providerid}' is loaded."
         )
-    version = policies.in_force(message.providerid, message.time).version
-    data, fact_id, at = message.data, message.cause_id, message.time
+    if message.time > now + AHEAD_AT_MOST:
+        raise Impossible("far_future", "Field 'time' lies more than a day ahead of our clock.")
+    data, at = message.data, message.time
+    version = policies.in_force(message.providerid, at).version
     match data:
         case payments.OrderPlaced():
-            return (_ordered(message, data, policies, version, digest_key),)
+            return (_ordered(message, fact_id, data, policies, version, digest_key),)
         case payments.PaymentSucceeded():
             return (
                 facts.Paid(
@@ -43,8 +51,20 @@ def facts_of(
                 ),
             )
         case payments.PaymentFailed():
-            fields = data.model_dump()
-            return (facts.Failed.model_validate({**fields, "fact_id": fact_id, "at": at}),)
+            return (
+                facts.Failed(
+                    fact_id=fact_id,
+                    at=at,
+                    order_id=data.order_id,
+                    kind=data.kind,
+                    amount=data.amount,
+                    charge_id=data.charge_id,
+                    attempt=data.attempt,
+                    hard_decline=data.hard_decline,
+                    next_attempt_at=data.next_attempt_at,
+                    reason=data.reason,
+                ),
+            )
         case payments.RefundSucceeded():
             return (
                 facts.RefundSettled(
@@ -85,6 +105,7 @@ def facts_of(
 
 def _ordered(
     message: Envelope,
+    fact_id: UUID,
     data: payments.OrderPlaced,
     policies: Policies,
     version: str,
@@ -98,7 +119,7 @@ def _ordered(
         except ValueError as error:
             raise Impossible("unknown_time_zone", f"{error}.") from None
     return facts.Ordered(
-        fact_id=message.cause_id,
+        fact_id=fact_id,
         at=message.time,
         order_id=data.order_id,
         customer_id=customer_id(message.providerid, data.customer.customer_ref),
@@ -110,3 +131,42 @@ def _ordered(
         email_digest=identity_digest(digest_key, data.customer.email),
         policy_version=version,
     )
+
+
+def answering(fact: facts.AnyFact, known: Iterable[facts.AnyFact]) -> facts.AnyFact:
+    """The fact as the answer to what we asked for, not earlier than that: upstream's clock may run behind.
+
+    A refund without a refund_id answers the open one of its order, first of a payment that bought
+    nothing: such a payment may share its order with one that bought a period, which stays paid.
+    """
+    match fact:
+        case facts.Paid() | facts.Failed() if fact.charge_id:
+            charges = (a for a in known if isinstance(a, facts.ChargeRequested))
+            asked_at = [a.at for a in charges if a.charge_id == fact.charge_id]
+        case facts.RefundSettled() if fact.refund_id is None:
+            refund = next(iter(_open_refunds(fact, known)), None)
+            if refund is None:
+                return fact
+            fact, asked_at = replace(fact, refund_id=refund.refund_id), [refund.at]
+        case facts.RefundSettled() | facts.RefundFailed():
+            refunds = (a for a in known if isinstance(a, facts.CaseApproved))
+            asked_at = [a.at for a in refunds if a.refund_id == fact.refund_id]
+        case _:
+            return fact
+    return replace(fact, at=max([fact.at, *asked_at]))
+
+
+def _open_refunds(
+    fact: facts.RefundSettled, known: Iterable[facts.AnyFact]
+) -> list[facts.CaseApproved]:
+    over = {
+        f.refund_id for f in known if isinstance(f, facts.RefundSettled | facts.RefundFailed)
+    } | {f.fact_id for f in known if isinstance(f, facts.RefundSettled)}
+    found = [
+        asked
+        for asked in known
+        if isinstance(asked, facts.CaseApproved)
+        and (asked.order_id, asked.amount) == (fact.order_id, fact.amount)
+        and asked.refund_id not in over
+    ]
+    return sorted(found, key=lambda asked: asked.refused_payment is None)

@@ -61,9 +61,14 @@ def reminder(known: Standing) -> Reminder | None:
 
 
 def due_charge(known: Standing) -> DueCharge | None:
-    """The next charge (S-34): once per period (Q4), not while a refund is open (Q16)."""
+    """The next charge (S-34): once per period (Q4), not while a refund is open (Q16).
+
+    A charge that was withdrawn by a cancellation is asked for again when renewal is back on.
+    """
     period = known.renewing
-    if period is None or period.end is None or period.period_id in known.charges:
+    if period is None or period.end is None:
+        return None
+    if any(c.asked.renews == period.period_id and not c.canceled for c in known.charges.values()):
         return None
     policy = known.policy(period.policy_version)
     if policy.charge != "by_us" or not known.history.auto_renew:

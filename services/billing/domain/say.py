@@ -34,20 +34,21 @@ def announcements(known: Standing) -> list[Announcement]:
 def say(
     known: Standing, foreseen: list[Announcement], speaker: Speaker, now: datetime
 ) -> tuple[Said, ...]:
-    """Say corrections first, then what is due and unsaid; returns everything that was ever said."""
+    """Say what is due and unsaid, and correct what was said, in the order of the instants.
+
+    Not corrections first: the fact that moves a period is older than it, so that a reader who hears
+    both in this order sees no gap between them. Returns everything that was ever said.
+    """
     said = {item.key: item for item in known.subscription.said}
-    for announcement in foreseen:
-        old = said.get(announcement.key)
-        if old and announcement.correction and old.value != announcement.value:
-            data = announcement.correction(old.value, old.event_id)
-            event_id = speaker.say(data, announcement.at)
-            said[announcement.key] = Said(
-                key=announcement.key, event_id=event_id, value=announcement.value
-            )
     _retract_reminders(foreseen, said, known, speaker, now)
     for announcement in foreseen:
-        if announcement.at <= now and announcement.key not in said:
+        old = said.get(announcement.key)
+        if old is None and announcement.at <= now:
             said[announcement.key] = _say_one(announcement, said, known, speaker)
+        elif old and announcement.correction and old.value != announcement.value:
+            data = announcement.correction(old.value, old.event_id)
+            event_id = speaker.say(data, announcement.at)
+            said[announcement.key] = Said(announcement.key, event_id, announcement.value)
     return tuple(said.values())
 
 
@@ -63,7 +64,7 @@ def _say_one(
         key = known.subscription.reference if to_upstream else None
         event_id = speaker.say(data, announcement.at, key=key)
         first = first or event_id
-    return Said(key=announcement.key, event_id=first or speaker.cause_id, value=announcement.value)
+    return Said(announcement.key, first or speaker.cause_id, announcement.value)
 
 
 def _retract_reminders(
@@ -92,4 +93,4 @@ def _retract_reminders(
                 end=ended_at,
             )
             speaker.say(data, now)
-        said[item.key] = item.model_copy(update={"value": "over"})
+        said[item.key] = Said(item.key, item.event_id, "over")

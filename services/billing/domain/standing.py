@@ -18,6 +18,8 @@ class Charge:
 
     asked: facts.ChargeRequested
     open: bool = True
+    #: Withdrawn because of a cancellation: it may be asked for again when that is withdrawn (Q4).
+    canceled: bool = False
 
 
 @dataclass(slots=True)
@@ -49,7 +51,10 @@ class Case:
 
 @dataclass(slots=True)
 class Standing:
-    """What follows from the facts. `refused` and `bought` are by the fact_id of the payment."""
+    """What follows from the facts.
+
+    `refused` and `bought` are by the fact_id of the payment, `charges` by charge_id.
+    """
 
     subscription: Subscription
     policies: Policies
@@ -58,6 +63,8 @@ class Standing:
     bought: dict[UUID, UUID] = field(default_factory=dict)
     refused: dict[UUID, str] = field(default_factory=dict)
     waiting: list[facts.Paid] = field(default_factory=list)
+    #: Refunds that nobody asked us for and whose effect is not decided yet.
+    unasked: list[facts.RefundSettled] = field(default_factory=list)
     charges: dict[UUID, Charge] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
     effective_cancellations: list[facts.Canceled] = field(default_factory=list)
@@ -109,18 +116,7 @@ class Standing:
         """The charge that a payment or failure answers."""
         if fact.charge_id is None:
             return None
-        return next((c for c in self.charges.values() if c.asked.charge_id == fact.charge_id), None)
-
-    def case_of_refund(self, refund_id: UUID | None) -> Case | None:
-        """The case under which a refund was asked for."""
-        return next(
-            (
-                case
-                for case in self.cases.values()
-                if refund_id and case.approved and case.approved.refund_id == refund_id
-            ),
-            None,
-        )
+        return self.charges.get(fact.charge_id)
 
     def failed_period(self, fact: facts.Failed) -> UUID | None:
         """The period that a failed attempt would have renewed."""
@@ -134,17 +130,15 @@ class Standing:
 
     def add_will(self, will: Will) -> None:
         """Count one more change of the customer's will."""
-        self.history = self.history.model_copy(update={"wills": (*self.history.wills, will)})
+        self.history = self.history.with_will(will)
 
     def add_charged(self, renews: UUID) -> None:
         """Remember that money was asked for after this period (Q8)."""
-        self.history = self.history.model_copy(update={"charged": self.history.charged | {renews}})
+        self.history = self.history.with_charged(renews)
 
     def set_period(self, period: PaidPeriod) -> None:
         """Add a period, or replace the one with its id."""
-        others = (p for p in self.history.periods if p.period_id != period.period_id)
-        periods = sorted((*others, period), key=lambda p: (p.start, p.paid_at, p.period_id))
-        self.history = self.history.model_copy(update={"periods": tuple(periods)})
+        self.history = self.history.with_period(period)
 
     @property
     def renewing(self) -> PaidPeriod | None:

@@ -1,6 +1,7 @@
 """The subscription: its facts in canonical order, and what billing has said about them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import Field
@@ -10,7 +11,8 @@ from contracts.values import Instant
 from services.billing.domain.facts import AnyFact, canonical
 
 
-class Said(Frozen):
+@dataclass(frozen=True, slots=True)
+class Said:
     """One announcement that was made; `value` is what it said, where that can change later."""
 
     key: str
@@ -29,10 +31,13 @@ class Subscription(Frozen):
     #: The next instant at which there is something to do; derived by decide, not stored in the body.
     due_at: Instant | None = Field(default=None, exclude=True)
 
+    def knows(self, fact_id: UUID) -> bool:
+        """Whether a fact is known already."""
+        return any(fact.fact_id == fact_id for fact in self.facts)
+
     def knowing(self, new: Iterable[AnyFact]) -> "Subscription":
         """The subscription with more facts, in canonical order; facts that it knows stay as they are."""
-        known = {fact.fact_id for fact in self.facts}
-        fresh = [fact for fact in new if fact.fact_id not in known]
+        fresh = [fact for fact in new if not self.knows(fact.fact_id)]
         if not fresh:
             return self
         return self.model_copy(

@@ -1,5 +1,7 @@
 """The license: what billing told about one subscription, and what licensing said about access."""
 
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -8,10 +10,11 @@ from contracts import billing
 from contracts.base import Data, Frozen
 from contracts.envelope import Envelope
 from contracts.values import Instant
-from ledger.history import History, PaidPeriod, Taken, Will
+from ledger.history import History, PaidPeriod, Taken, Will, WillReason
 
 
-class Said(Frozen):
+@dataclass(frozen=True, slots=True)
+class Said:
     """One announcement that was made: the event that made it."""
 
     key: str
@@ -43,11 +46,12 @@ def learn(license: License, message: Envelope) -> License:
             charging = data.renews
         case billing.RenewalChargeWithdrawn() | billing.PeriodScheduled():
             charging = None
-        case billing.PaymentFailed() if data.hard_decline or data.next_attempt_at is None:
-            charging = None
+        case billing.PaymentFailed() if data.period_id == charging:
+            if data.hard_decline or data.next_attempt_at is None:
+                charging = None
         case billing.SubscriptionCreated():
             license = license.model_copy(update={"provider_id": data.provider_id})
-    if history is license.history and charging == license.charging:
+    if history == license.history and charging == license.charging:
         return license
     return license.model_copy(
         update={
@@ -66,20 +70,26 @@ def _learn(history: History, data: Data) -> History:
             return _willing(history, data, False, "canceled")
         case billing.CancellationWithdrawn():
             return _willing(history, data, True, "withdrawn")
-        case billing.PeriodScheduled():
-            periods = (*history.periods, _period(data))
-            return history.model_copy(update={"periods": _ordered(periods)})
+        case billing.PeriodScheduled() if not _knows(history, data.period_id):
+            return history.with_period(_period(data))
         case billing.PeriodShifted():
-            return _changed(history, data.period_id, **_moved(data.new))
+            new = data.new
+            return _changed(
+                history, data.period_id, ordinal=new.ordinal, start=new.start, end=new.end
+            )
         case billing.PeriodReinstated():
             return _reinstated(history, data)
         case billing.PeriodVoided() | billing.PeriodRevoked():
             return _taken(history, data)
         case billing.RenewalChargeRequested():
-            return history.model_copy(update={"charged": history.charged | {data.renews}})
+            return history.with_charged(data.renews)
         case billing.PaymentFailed(period_id=UUID() as renewed):
-            return history.model_copy(update={"charged": history.charged | {renewed}})
+            return history.with_charged(renewed)
     return history
+
+
+def _knows(history: History, wanted: UUID) -> bool:
+    return any(period.period_id == wanted for period in history.periods)
 
 
 def _period(data: billing.PeriodScheduled) -> PaidPeriod:
@@ -102,10 +112,6 @@ def _period(data: billing.PeriodScheduled) -> PaidPeriod:
     )
 
 
-def _moved(bounds: billing.PeriodBounds) -> dict[str, object]:
-    return {"ordinal": bounds.ordinal, "start": bounds.start, "end": bounds.end}
-
-
 def _taken(history: History, data: billing.PeriodVoided | billing.PeriodRevoked) -> History:
     taken = Taken(
         fact_id=data.fact_id,
@@ -120,34 +126,19 @@ def _taken(history: History, data: billing.PeriodVoided | billing.PeriodRevoked)
 def _reinstated(history: History, data: billing.PeriodReinstated) -> History:
     for period in history.periods:
         if period.period_id == data.period_id and period.taken:
-            taken = period.taken.model_copy(update={"reinstated_at": data.effective_at})
+            taken = replace(period.taken, reinstated_at=data.effective_at)
             return _changed(history, data.period_id, taken=taken)
     return history
 
 
-def _changed(history: History, wanted: UUID, **changes: object) -> History:
-    periods = tuple(
-        p.model_copy(update=changes) if p.period_id == wanted else p for p in history.periods
-    )
-    return history.model_copy(update={"periods": _ordered(periods)})
-
-
-def _ordered(periods: tuple[PaidPeriod, ...]) -> tuple[PaidPeriod, ...]:
-    return tuple(sorted(periods, key=lambda p: (p.start, p.paid_at, p.period_id)))
+def _changed(history: History, wanted: UUID, **changes: Any) -> History:
+    for period in history.periods:
+        if period.period_id == wanted:
+            return history.with_period(replace(period, **changes))
+    return history
 
 
 def _willing(
-    history: History, data: billing.BillingEvent, auto_renew: bool, reason: str
+    history: History, data: billing.BillingEvent, auto_renew: bool, reason: WillReason
 ) -> History:
-    if any(will.fact_id == data.fact_id for will in history.wills):
-        return history
-    will = Will.model_validate(
-        {
-            "fact_id": data.fact_id,
-            "at": data.effective_at,
-            "auto_renew": auto_renew,
-            "reason": reason,
-        }
-    )
-    wills = sorted((*history.wills, will), key=lambda w: (w.at, w.fact_id))
-    return history.model_copy(update={"wills": tuple(wills)})
+    return history.with_will(Will(data.fact_id, data.effective_at, auto_renew, reason))

@@ -1,0 +1,1 @@
+"""What operators use: the `tenure` command, and the supervisor, clock and quiet check behind it."""

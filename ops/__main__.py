@@ -1,0 +1,60 @@
+"""The `tenure` command: every subcommand is loaded when it is used."""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from cyclopts import App
+
+from ops.errors import OpsError
+
+_COMMANDS = {
+    "up": ("ops.up:up", "Run the local stack and the services in real time until Ctrl-C."),
+    "demo": ("ops.demo:run", "Fourteen months of life in under a minute, then a cross-check."),
+    "status": ("ops.status:status", "Services, lag, outboxes, dead letters, mail, clock."),
+    "tail": ("ops.tail:tail", "Records of several topics as one readable stream."),
+    "timeline": ("ops.timeline:timeline", "One subscription: money, periods, access, mail."),
+    "publish": ("ops.publish:publish", "Check a message as its reader will, then publish it."),
+    "cancel": ("ops.commands:cancel", "Switch automatic renewal off."),
+    "uncancel": ("ops.commands:uncancel", "Switch automatic renewal on again."),
+    "refunds": ("ops.refunds:app", "Request, list and decide refunds."),
+    "dlq": ("ops.dlq_command:app", "Dead letters: list, show, send back, discard."),
+    "clock": ("ops.clock_command:app", "Show the clock, or move the virtual one."),
+    "topics": ("ops.topics_command:app", "The topic table: list, create and verify."),
+    "db": ("ops.database_command:app", "Database migrations: apply, show."),
+    "doctor": ("ops.doctor:doctor", "What this machine lacks for the local stack."),
+}
+
+
+def _version() -> str:
+    try:
+        return version("tenure")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+def build() -> App:
+    """The command with its subcommands, none of them imported yet."""
+    app = App(name="tenure", help="Operate Tenure: watch, follow, decide.", version=_version)
+    for position, (name, (target, help)) in enumerate(_COMMANDS.items()):
+        app.command(target, name=name, help=help, sort_key=position)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits 0, or as ops.errors says, or 130 after Ctrl-C."""
+    try:
+        build()()
+    except OpsError as error:
+        sys.stderr.write(f"tenure: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""`tenure demo`: fourteen months of life on the real stack and a virtual clock, then the cross-check."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+from cyclopts import Parameter
+
+from contracts.billing import RefundRequested
+from contracts.commands import ApproveRefund, Cancel, Identity, RequestRefund
+from contracts.identity import identity_digest
+from contracts.values import subscription_id
+from devstack.errors import DevstackError
+from devstack.lives import START, Act, Life, lives
+from devstack.mailbox import Mailbox
+from devstack.payments import add_customers
+from devstack.ports import Ports
+from devstack.stack import EmbeddedStack
+from ops.clock import VirtualClock
+from ops.commands import ask
+from ops.connection import Stack, state_dir
+from ops.cross_check import cross_check
+from ops.demo_view import Progress, show_closing, show_lives, show_mails, show_timelines
+from ops.errors import CheckFailed, Unavailable
+from ops.evidence import gather
+from ops.subscriptions import Known
+from ops.supervisor import Services, free_ports
+from ops.terminal import run as run_to_end
+from ops.terminal import say
+from ops.up import SIMULATOR, announce, prepare
+from policies import load_policies
+
+_DIGEST_KEY = "demo only"
+_END = START + timedelta(days=425)
+
+
+def run(
+    *,
+    customers: Annotated[int, Parameter(help="How many customers live.")] = 36,
+    keep: Annotated[
+        bool, Parameter(help="Leave the stack running afterwards, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Live fourteen months of subscriptions in under a minute, then check every service and topic."""
+    try:
+        violations = run_to_end(_demo(state_dir() / "demo", customers, keep))
+    except DevstackError as error:
+        raise Unavailable(str(error)) from None
+    if violations:
+        raise CheckFailed(f"The cross-check found {violations} violations.")
+
+
+async def _demo(folder: Path, count: int, keep: bool) -> int:
+    began = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    people = lives(count)
+    async with AsyncExitStack() as opened:
+        embedded = EmbeddedStack(folder, Ports.free(), say=say, durable=False)
+        await opened.enter_async_context(embedded)
+        variables = {
+            **embedded.environment(),
+            "CLOCK": "virtual",
+            "KAFKA_PARTITIONS": "3",
+            "IDENTITY_DIGEST_KEY": _DIGEST_KEY,
+        }
+        await prepare(variables, simulator=True)
+        stack = Stack(variables)
+        async with stack.database("OPS") as connection:
+            await connection.execute(
+                "insert into ops.clock (now) values ($1)", START - timedelta(hours=1)
+            )
+        await _plan(variables["SIMULATOR_DATABASE_URL"], people)
+        ports = free_ports("billing", "licensing", "notifications")
+        services = Services(variables, state_dir=folder, ports=ports, companions=SIMULATOR)
+        announce(folder, services.variables)
+        await opened.enter_async_context(services)
+        set_up_s = time.monotonic() - began
+        stack = Stack(services.variables)
+        hops = await _live(stack, people)
+        lived_s = time.monotonic() - began - set_up_s
+        violations = await _judge(stack, people, embedded.mailbox, hops, (set_up_s, lived_s))
+        if keep:
+            say(f"Still running: TENURE_STATE_DIR={folder} tenure status. Ctrl-C stops it.")
+            await asyncio.Event().wait()
+    return violations
+
+
+async def _plan(database_url: str, people: list[Life]) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await add_customers(connection, [life.customer for life in people])
+    finally:
+        await connection.close()
+
+
+async def _live(stack: Stack, people: list[Life]) -> int:
+    """Let the clock visit every deadline up to the end; people act on the way. Returns the hops."""
+    hops = 0
+    acts = sorted((act for life in people for act in life.acts), key=lambda act: act.at)
+    by_reference = {life.customer.reference: life for life in people}
+    async with VirtualClock(stack) as clock:
+        with Progress(START, _END) as progress:
+            for act in acts:
+                hops += await _advance(clock, act.at, progress.at)
+                progress.tell(await _act(stack, act, by_reference[act.reference]))
+            hops += await _advance(clock, _END, progress.at)
+    return hops
+
+
+async def _advance(clock: VirtualClock, to: datetime, on_hop: Callable[[datetime], None]) -> int:
+    done = await clock.advance(to, on_hop=on_hop)
+    if done.stuck:
+        raise CheckFailed(f"Work is stuck: {', '.join(item.kind for item in done.stuck)}.")
+    return done.hops
+
+
+async def _act(stack: Stack, act: Act, life: Life) -> str:
+    """One command of the customer or an operator; returns what happened in words."""
+    id = subscription_id(act.provider_id, act.reference)
+    known = Known(id, act.provider_id, act.reference)
+    if act.what == "cancel":
+        await ask(stack, known, Cancel(channel="account", reason="no longer needed"))
+        return f"{act.reference} cancels"
+    customer = life.customer
+    order_id, bought = f"{act.reference}-1", customer.ordered_at
+    if act.order == "renewal":
+        order_id, bought = await _renewal(stack, known)
+    key = _DIGEST_KEY.encode()
+    identity = Identity(
+        purchased_on=bought.date(),
+        name_digest=identity_digest(key, customer.name),
+        email_digest=identity_digest(key, customer.email),
+    )
+    answer = await ask(stack, known, RequestRefund(order_id=order_id, identity=identity))
+    case = answer.event
+    if not isinstance(case, RefundRequested):
+        raise CheckFailed(f"The refund of {order_id} was answered by {answer.type}.")
+    await ask(stack, known, ApproveRefund(case_id=case.case_id, operator="demo operator"))
+    return f"{act.reference} asks for the money of {order_id} back; an operator approves"
+
+
+async def _renewal(stack: Stack, known: Known) -> tuple[str, datetime]:
+    """The order that renewed a subscription, and when it was paid."""
+    async with stack.database() as connection:
+        row = await connection.fetchrow(
+            "select data ->> 'order_id' as order_id, at from billing.read_facts"
+            " where subscription_id = $1 and fact = 'paid' order by at desc limit 1",
+            known.id,
+        )
+    if row is None:
+        raise CheckFailed(f"{known.reference} was never renewed.")
+    return row["order_id"], row["at"]
+
+
+async def _judge(
+    stack: Stack, people: list[Life], mailbox: Mailbox, hops: int, seconds: tuple[float, float]
+) -> int:
+    mails = await mailbox.messages(limit=await mailbox.count() or 1)
+    evidence = await gather(stack, [mail["MessageID"] for mail in mails], _END)
+    violations = cross_check(evidence, load_policies())
+    shown = {life.ending: life.customer for life in reversed(people)}
+    await show_timelines(
+        stack, [shown[ending] for ending in ("renews", "lapses", "refunds_renewal")]
+    )
+    show_mails(mails, evidence)
+    show_lives(people, evidence)
+    show_closing(evidence, violations, hops, seconds)
+    return len(violations)

@@ -1,0 +1,114 @@
+"""Where one subscription stands now: the ledger's timeline over what licensing knows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from contracts.policy import Policies
+from contracts.values import Money
+from ledger.calendar import is_short
+from ledger.history import History, PaidPeriod, last_of
+from ledger.timeline import Stage, timeline
+from ops.subscriptions import Known
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_HISTORIES = TypeAdapter(History)
+_HISTORY = "select history from licensing.read_licenses where subscription_id = $1"
+
+
+@dataclass(frozen=True)
+class NextCharge:
+    """The charge that renews: `at` is None when it was asked for already, or the term is short."""
+
+    amount: Money
+    at: datetime | None
+    requested: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The header of a timeline; `stage` is None before anything was paid."""
+
+    known: Known
+    now: datetime
+    stage: Stage | None
+    ahead: tuple[Stage, ...]
+    paid_through: datetime | None
+    unlimited: bool
+    auto_renew: bool
+    next_charge: NextCharge | None
+
+    @property
+    def status(self) -> str:
+        """`active`, `grace`, `hold`, `expired (lapsed)`, or `not paid`."""
+        if self.stage is None:
+            return "not paid"
+        reason = f" ({self.stage.reason})" if self.stage.reason else ""
+        return f"{self.stage.status}{reason}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The header as plain data."""
+        charge = self.next_charge
+        return {
+            "subscription_id": str(self.known.id),
+            "provider_id": self.known.provider_id,
+            "reference": self.known.reference,
+            "now": self.now,
+            "status": self.stage.status if self.stage else None,
+            "since": self.stage.start if self.stage else None,
+            "reason": self.stage.reason if self.stage else None,
+            "paid_through": self.paid_through,
+            "unlimited": self.unlimited,
+            "auto_renew": self.auto_renew,
+            "next_charge": charge
+            and {
+                "amount": charge.amount.model_dump(),
+                "at": charge.at,
+                "requested": charge.requested,
+            },
+            "ahead": [{"status": s.status, "start": s.start} for s in self.ahead],
+        }
+
+
+async def read_standing(
+    connection: "asyncpg.Connection", known: Known, policies: Policies, now: datetime
+) -> Standing:
+    """The standing of a subscription at `now`."""
+    body = await connection.fetchval(_HISTORY, known.id)
+    history = _HISTORIES.validate_json(body) if body else History()
+    return standing(known, history, policies, now)
+
+
+def standing(known: Known, history: History, policies: Policies, now: datetime) -> Standing:
+    """The standing that follows from a history, judged by the stamped policies."""
+    stages = timeline(history, lambda version: policies.stamped(known.provider_id, version))
+    begun = [stage for stage in stages if stage.start <= now]
+    return Standing(
+        known=known,
+        now=now,
+        stage=begun[-1] if begun else None,
+        ahead=tuple(stage for stage in stages if stage.start > now),
+        paid_through=history.paid_through,
+        unlimited=any(period.end is None for period in history.counting),
+        auto_renew=history.auto_renew,
+        next_charge=_next_charge(known, history, policies, begun[-1] if begun else None),
+    )
+
+
+def _next_charge(
+    known: Known, history: History, policies: Policies, stage: Stage | None
+) -> NextCharge | None:
+    last: PaidPeriod | None = last_of(history.counting)
+    if last is None or last.end is None or stage is None or stage.status == "expired":
+        return None
+    policy = policies.stamped(known.provider_id, last.policy_version)
+    if policy.charge != "by_us" or not history.auto_renew:
+        return None
+    requested = last.period_id in history.charged
+    known_at = not requested and not is_short(last.plan.term)
+    at = max(last.end - policy.renewal_charge_lead, last.begins) if known_at else None
+    return NextCharge(last.amount, at, requested)

@@ -1,0 +1,85 @@
+"""How a timeline looks: a header with the standing, then one row per instant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+from rich.table import Table
+from rich.text import Text
+
+from ops.masking import masked
+from ops.phrases import money, phrase, short_type
+from ops.standing import Standing
+from ops.terminal import moment, safe
+from ops.timeline import LANES, Entry
+
+_COLOURS = {"active": "green", "grace": "yellow", "hold": "red", "expired": "red"}
+_LANE_COLOURS = {"money": "green", "periods": "cyan", "access": "magenta", "mail": "yellow"}
+_AHEAD_SHOWN = 4
+#: From upstream, to show whose word it is.
+_SPEAKERS = {"payments.events": "← ", "payments.requests": "→ ", "billing.commands": "! "}
+
+
+def header(standing: Standing) -> Text:
+    """Who it is, status now, paid through, renewal, next charge."""
+    known = standing.known
+    text = Text(f"{known.provider_id}/{known.reference}", style="bold")
+    text.append(f"  {known.id}\n", style="dim")
+    stage = standing.stage
+    text.append(standing.status, style=f"bold {_COLOURS.get(stage.status if stage else '', '')}")
+    if stage:
+        text.append(f" since {moment(stage.start)}")
+    through = "for ever" if standing.unlimited else moment(standing.paid_through) or "nothing"
+    text.append(f"   paid through {through}")
+    text.append(f"   auto-renew {'on' if standing.auto_renew else 'off'}")
+    text.append(f"   next charge {_charge(standing)}")
+    text.append(f"   now {moment(standing.now)} UTC\n", style="dim")
+    return text
+
+
+def _charge(standing: Standing) -> str:
+    charge = standing.next_charge
+    if charge is None:
+        return "none"
+    if charge.requested:
+        return f"{money(charge.amount)} requested"
+    when = f"on {moment(charge.at)}" if charge.at else f"before {moment(standing.paid_through)}"
+    return f"{money(charge.amount)} {when}"
+
+
+def table(entries: Sequence[Entry], standing: Standing) -> Table:
+    """One row per instant, one column per lane; what lies ahead is dim."""
+    out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    out.add_column("time (UTC)", no_wrap=True, style="dim")
+    for lane in LANES:
+        out.add_column(lane, style=_LANE_COLOURS[lane], overflow="fold")
+    marked = False
+    for at, group in groupby(entries, key=lambda entry: entry.at.replace(second=0, microsecond=0)):
+        if at > standing.now and not marked:
+            marked = _mark_now(out, standing.now)
+        cells = _cells(list(group))
+        out.add_row(moment(at), *cells)
+    if not marked:
+        _mark_now(out, standing.now)
+    for stage in standing.ahead[:_AHEAD_SHOWN]:
+        words = stage.status + (f" ({stage.reason})" if stage.reason else "")
+        out.add_row(moment(stage.start), "", "", f"{words}, if nothing happens", "", style="dim")
+    return out
+
+
+def _mark_now(out: Table, now: datetime) -> bool:
+    out.add_row(moment(now), *(["· now"] + [""] * (len(LANES) - 1)), style="dim")
+    return True
+
+
+def _cells(entries: Sequence[Entry]) -> list[Text]:
+    return [
+        Text("\n").join(safe(_words(entry)) for entry in entries if entry.lane == lane)
+        for lane in LANES
+    ]
+
+
+def _words(entry: Entry) -> str:
+    said = phrase(masked(entry.message.data))
+    name = _SPEAKERS.get(entry.topic, "") + short_type(entry.message.type)
+    return f"{name}: {said}" if said else name

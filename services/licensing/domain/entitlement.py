@@ -1,0 +1,41 @@
+"""The latest entitlement of a subscription with its schedule, for anyone's cache."""
+
+from datetime import datetime
+
+from contracts import licensing
+from ledger.access import access_of, paid_until
+from ledger.timeline import Stage
+from services.licensing.domain.license import License
+
+
+def entitlement(
+    license: License, stages: tuple[Stage, ...], now: datetime
+) -> licensing.Entitlement | None:
+    """What may be used now and what follows if nothing happens; None before anything entitles."""
+    begun = [position for position, stage in enumerate(stages) if stage.start <= now]
+    if not begun:
+        return None
+    position = begun[-1]
+    stage = stages[position]
+    access = access_of(stage, paid_until(stages, position))
+    ahead = tuple(
+        licensing.ScheduledStage(at=later.start, state=a.state, capabilities=a.capabilities)
+        for later in stages[position + 1 :]
+        for a in [access_of(later, later.ends_at)]
+    )
+    plan = stage.period.plan
+    return licensing.Entitlement(
+        provider_id=license.provider_id,
+        product_id=plan.product_id,
+        product_type=plan.product_type,
+        seats=plan.seats,
+        state=access.state,
+        capabilities=access.capabilities,
+        valid_until=access.valid_until,
+        schedule=ahead,
+        paid_through=license.history.paid_through,
+        renewal_pending=license.charging is not None,
+        as_of=now,
+        policy_version=stage.period.policy_version,
+        source_sequence=license.source_sequence,
+    )
