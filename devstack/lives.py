@@ -113,7 +113,7 @@ def _acts(customer: Customer, ending: Ending) -> tuple[Act, ...]:
 def _isp(number: int, name: str, at: datetime) -> Life:
     """The provider charges by itself and cancels by itself."""
     reference = f"I-{2000 + number}"
-    ending: Ending = ("renews", "lapses", "cancels", "recovers_in_grace")[number // 3 % 4]  # type: ignore[assignment]
+    ending: Ending = ("renews", "lapses", "cancels", "recovers_in_grace")[number // 3 % 4]
     end = at.replace(year=at.year + 1) + timedelta(minutes=1)
     paid: dict[str, Any] = {
         "order_id": f"{reference}-2",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import jsonschema_rs
@@ -27,6 +27,10 @@ from devstack.behaviour import (
     refund_answer,
 )
 
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 SCHEMAS = Path(__file__).parent.parent / "contracts" / "schemas"
 BATCH = 500
 
@@ -36,7 +40,7 @@ def validator(type: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(json.loads((SCHEMAS / f"{type}.json").read_text()))
 
 
-async def add_customers(connection: asyncpg.Connection, customers: Sequence[Customer]) -> None:
+async def add_customers(connection: Connection, customers: Sequence[Customer]) -> None:
     """Plan the lives of customers; adding one again changes nothing."""
     for customer in customers:
         added = await connection.fetchval(
@@ -51,7 +55,7 @@ async def add_customers(connection: asyncpg.Connection, customers: Sequence[Cust
 
 
 async def plan(
-    connection: asyncpg.Connection, publications: Sequence[Publication], behaviour: Behaviour
+    connection: Connection, publications: Sequence[Publication], behaviour: Behaviour
 ) -> None:
     """Keep publications until they are due; those that break a published schema are refused."""
     rows = []
@@ -82,12 +86,12 @@ class PaymentSystem:
         pool = await asyncpg.create_pool(self._database_url, min_size=2, max_size=3)
         listener = await asyncpg.connect(self._database_url)
         await listener.add_listener("tenure_clock", lambda *_: self._wake.set())
-        tasks = [
+        tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(self._publish(pool), name="publish"),
             asyncio.create_task(self._answer(pool), name="answer"),
         ]
-        stop = asyncio.create_task(stopping.wait())
-        done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stop: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
+        done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -157,7 +161,7 @@ class PaymentSystem:
             with suppress(Exception, asyncio.CancelledError):
                 await asyncio.wait_for(consumer.stop(), 5)
 
-    async def _answer_one(self, connection: asyncpg.Connection, record: ConsumerRecord) -> None:
+    async def _answer_one(self, connection: Connection, record: ConsumerRecord) -> None:
         message: dict[str, Any] = json.loads(record.value)
         data, reference = message["data"], message["subject"]
         at = datetime.fromisoformat(message["time"]).astimezone(UTC)

@@ -81,7 +81,7 @@ def _ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
 def _ever_counted(period: PaidPeriod) -> bool:
     """Whether the period entitled at any instant: not so when voided before it began, for good."""
     taken = period.taken
-    if taken is None or not taken.upcoming:
+    if taken is None or not taken.upcoming or taken.at > period.begins:
         return True
     back = taken.reinstated_at
     return back is not None and (period.end is None or back < period.end)

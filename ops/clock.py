@@ -32,9 +32,7 @@ class Advance:
 class VirtualClock:
     """Drives `ops.clock`; `async with VirtualClock(stack) as clock`. Only one driver at a time."""
 
-    def __init__(
-        self, stack: Stack, quiet: Quiet | None = None, *, exclusive: bool = True
-    ) -> None:
+    def __init__(self, stack: Stack, quiet: Quiet | None = None, *, exclusive: bool = True) -> None:
         """With `quiet` given, that one is used and stays open; `exclusive=False` only looks."""
         if not stack.virtual:
             raise OpsError("This stack runs on real time: only CLOCK=virtual can be moved.")

@@ -149,9 +149,7 @@ def envelope(known: Known, data: Data, id: str, now: datetime) -> Envelope:
     )
 
 
-async def _answered(
-    stack: Stack, connection: "asyncpg.Connection", message: Envelope
-) -> Answer:
+async def _answered(stack: Stack, connection: "asyncpg.Connection", message: Envelope) -> Answer:
     key = message.subject.encode()
     async with Broker(stack) as broker, sender(stack) as to:
         home = home_of(key, await broker.partitions([stack.topic(BILLING_EVENTS.name)]))

@@ -62,8 +62,9 @@ def _payments_answered(evidence: Evidence, _: Policies) -> Iterator[Violation]:
     told: Counter[tuple[str, UUID]] = Counter()
     for message in evidence.billing:
         data = message.data
-        refused = isinstance(data, billing.PaymentRefused) and data.code != "ORDER_UNKNOWN"
-        if refused or isinstance(data, billing.PaymentSucceeded):
+        if not isinstance(data, billing.PaymentSucceeded | billing.PaymentRefused):
+            continue
+        if isinstance(data, billing.PaymentSucceeded) or data.code != "ORDER_UNKNOWN":
             told[message.subject, data.fact_id] += 1
     for message in evidence.upstream:
         if isinstance(message.data, payments.PaymentSucceeded):
@@ -200,8 +201,9 @@ def _reminded_before_charged(evidence: Evidence, _: Policies) -> Iterator[Violat
     proven: dict[tuple[str, UUID], datetime] = {}
     for message in evidence.notifications:
         data = message.data
-        reminder = isinstance(data, notifications.MailAccepted) and data.kind == "renewal-reminder"
-        if reminder and data.renews:
+        if not isinstance(data, notifications.MailAccepted) or data.renews is None:
+            continue
+        if data.kind == "renewal-reminder":
             proven.setdefault((message.subject, data.renews), data.at)
     waived = {
         (message.subject, message.data.renews)

@@ -21,9 +21,7 @@ def migrate() -> None:
 
 
 @app.command
-def status(
-    *, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False
-) -> None:
+def status(*, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False) -> None:
     """Show each schema; exit 4 when one is older or newer than this version."""
     found = run(states(find_stack()))
     for state in found:

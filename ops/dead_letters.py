@@ -139,5 +139,7 @@ def pick(letters: Mapping[str, DeadLetter], given: str) -> DeadLetter:
     if len(found) == 1:
         return found[0]
     if found:
-        raise NotFound(f"Several services have '{given}': say {' or '.join(str(f.origin) for f in found)}.")
+        raise NotFound(
+            f"Several services have '{given}': say {' or '.join(str(f.origin) for f in found)}."
+        )
     raise NotFound(f"No dead letter '{given}' waits.{suggestion(given, letters)}")

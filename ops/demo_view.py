@@ -109,7 +109,7 @@ def show_lives(people: Sequence[Life], evidence: Evidence) -> None:
     for life in people:
         id = str(subscription_id(life.customer.provider_id, life.customer.reference))
         entitlement: licensing.Entitlement | None = evidence.entitlements.get(id)
-        state = entitlement.state if entitlement else "none"
+        state: str = entitlement.state if entitlement else "none"
         ends[life.customer.provider_id, life.ending.replace("_", " "), state] += 1
     out = Table(title="Endings", title_justify="left", box=None, header_style="bold")
     for title in ("provider", "life", "access at the end", "customers"):

@@ -33,7 +33,9 @@ def list_(
     *,
     service: Annotated[str | None, Parameter(help=", ".join(SERVICES))] = None,
     code: Annotated[str | None, Parameter(help="Only this code.")] = None,
-    sort: Annotated[Literal["time", "code", "origin"], Parameter(help="Order of the list.")] = "time",
+    sort: Annotated[
+        Literal["time", "code", "origin"], Parameter(help="Order of the list.")
+    ] = "time",
     json: Annotated[bool, Parameter(help="One JSON object per line.")] = False,
 ) -> None:
     """List the dead letters that still wait."""
@@ -116,7 +118,11 @@ def discard(ids: Ids, /, *, who: Who, why: Annotated[str, Parameter(help="Why; k
 
 
 def _decide(
-    ids: tuple[str, ...], action: Action, who: str, why: str | None, replacement: bytes | None = None
+    ids: tuple[str, ...],
+    action: Action,
+    who: str,
+    why: str | None,
+    replacement: bytes | None = None,
 ) -> None:
     stack = find_stack()
     letters = run(waiting(stack))

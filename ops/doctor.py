@@ -35,9 +35,7 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(
-    *, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False
-) -> None:
+def doctor(*, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False) -> None:
     """Check Java, ports, disk, Python, packages and the state folder; say the remedy."""
     findings = list(examine())
     if json:
@@ -64,7 +62,12 @@ def table(findings: list[Finding]) -> Table:
 def examine() -> Iterator[Finding]:
     """Everything that is looked at."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        python, packages, java, folder, disk, ports,
+        python,
+        packages,
+        java,
+        folder,
+        disk,
+        ports,
     )
     for check in checks:
         yield from check()

@@ -89,7 +89,9 @@ class GroupOffsets:
             raise
         return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
 
-    @stamina.retry(on=GroupCoordinatorNotAvailableError, timeout=10, wait_initial=0.05, wait_max=0.5)
+    @stamina.retry(
+        on=GroupCoordinatorNotAvailableError, timeout=10, wait_initial=0.05, wait_max=0.5
+    )
     async def _find_coordinator(self, group: str) -> int:
         # The first question ever makes the broker create its offsets topic, which takes a moment.
         node: int = await self._broker.admin.find_coordinator(group)

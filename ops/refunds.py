@@ -109,7 +109,12 @@ def table(cases: list[dict[str, Any]]) -> Table:
 
 @app.command
 def approve(
-    case: CaseId, /, *, operator: Operator, note: Note = None, id: CommandId = None,
+    case: CaseId,
+    /,
+    *,
+    operator: Operator,
+    note: Note = None,
+    id: CommandId = None,
     json: AsJson = False,
 ) -> None:
     """Approve a case under review; the refund is initiated at once."""

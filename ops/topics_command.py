@@ -38,9 +38,7 @@ async def _apply(stack: Stack) -> list[str]:
 
 
 @app.command(name="list")
-def list_(
-    *, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False
-) -> None:
+def list_(*, json: Annotated[bool, Parameter(help="One JSON object per line.")] = False) -> None:
     """List the topics: who writes, who reads, what they carry, how long it is kept."""
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("topic", "key", "written by", "read by", "kept", "carries"):
@@ -51,7 +49,15 @@ def list_(
         out.add_row(topic.name, topic.key, topic.writer, readers, kept, topic.carries)
         if json:
             types = [message.TYPE for message in topic.messages]
-            emit({"topic": topic.name, "key": topic.key, "writer": topic.writer,
-                  "readers": topic.readers, "kept_days": topic.kept_days, "types": types})
+            emit(
+                {
+                    "topic": topic.name,
+                    "key": topic.key,
+                    "writer": topic.writer,
+                    "readers": topic.readers,
+                    "kept_days": topic.kept_days,
+                    "types": types,
+                }
+            )
     if not json:
         console().print(out)

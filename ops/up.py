@@ -30,6 +30,8 @@ _OWN = {
     "postgres": ("DATABASE_URL", "BILLING_DATABASE_URL"),
     "mailbox": ("SMTP_URL",),
 }
+#: A killed service is missed soon; over a network that would be too eager.
+_LOCAL = {"KAFKA_SESSION_TIMEOUT_MS": "6000"}
 SIMULATOR = {"simulator": "devstack.payments"}
 
 
@@ -70,7 +72,7 @@ async def _run(folder: Path, *, simulator: bool) -> None:
         parts = {part for part in PARTS if not any(os.environ.get(v) for v in _OWN[part])}
         embedded = EmbeddedStack(folder, say=say, parts=parts)
         await opened.enter_async_context(embedded)
-        variables = {**embedded.environment(), "CLOCK": "real"}
+        variables = {**_LOCAL, **os.environ, **embedded.environment(), "CLOCK": "real"}
         await prepare(variables, simulator=simulator)
         companions = SIMULATOR if simulator else None
         services = Services(variables, state_dir=folder, companions=companions)
@@ -106,8 +108,11 @@ def addresses(embedded: EmbeddedStack, services: Services) -> Table:
     """Where everything is, and what to try next."""
     out = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     given = embedded.environment()
-    for part, variable in (("Kafka", "KAFKA_BOOTSTRAP_SERVERS"), ("SMTP", "SMTP_URL"),
-                           ("mailbox", "MAILBOX_URL")):
+    for part, variable in (
+        ("Kafka", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("SMTP", "SMTP_URL"),
+        ("mailbox", "MAILBOX_URL"),
+    ):
         if variable in given:
             out.add_row(part, given[variable])
     if "postgres" in embedded.parts:

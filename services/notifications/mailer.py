@@ -1,8 +1,8 @@
 """The worker that sends: start a batch, carry it over one connection, record what became of it."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import stamina
@@ -22,7 +22,7 @@ from services.notifications.render import Letterhead
 from services.notifications.settings import NotificationsSettings
 from services.notifications.verdicts import UNKNOWN, UNTRIED, Verdict, closing
 
-_IDLE_S = 0.05
+_LOOK_S = 0.05
 _CONNECTION_KEPT_S = 10.0
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 #: How long a mail in hand may take when the service stops; after that its end is unknown.
@@ -44,28 +44,38 @@ class Mailer(Service):
         self._settings = settings
         self._letterhead = Letterhead()
         self._claims: set[UUID] = set()
-        self._rounds: list[asyncio.Task[None]] = []
+        self._loops: list[asyncio.Task[None]] = []
+        self._due = asyncio.Event()
         #: Why no mail can be sent at the moment; shown by /readyz.
         self.trouble: str | None = None
 
     async def on_start(self) -> None:
-        """Start one loop per connection, and the one that looks after claims."""
+        """Start one loop per connection, and the loops that find due mails and look after claims."""
         settings = self._settings
-        for _ in range(settings.smtp_connections):
-            courier = Courier(
+        couriers = [
+            Courier(
                 settings.mail_server,
                 settings.mail_from,
                 settings.smtp_timeout_s,
                 settings.smtp_reply_timeout_s,
             )
-            self._rounds.append(asyncio.create_task(self._carry(courier)))
-        self._rounds.append(asyncio.create_task(self._look_after_claims()))
-        for task in self._rounds:
+            for _ in range(settings.smtp_connections)
+        ]
+        lease_s = settings.mail_lease.total_seconds()
+        loops = [
+            *(self._carry(courier) for courier in couriers),
+            self._repeat(self._look_for_work, _LOOK_S),
+            self._repeat(self._look_after_claims, lease_s / 4),
+        ]
+        for loop in loops:
+            task = asyncio.create_task(loop)
             task.add_done_callback(self._loop_ended)
+            self._loops.append(task)
 
     async def on_stop(self) -> None:
         """Let every connection finish the mail in hand and record its batch."""
-        _, late = await asyncio.wait(self._rounds, timeout=_FAREWELL_S)
+        self._due.set()
+        _, late = await asyncio.wait(self._loops, timeout=_FAREWELL_S)
         for task in late:
             task.cancel()
 
@@ -73,30 +83,45 @@ class Mailer(Service):
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crashing = asyncio.create_task(self.crash(error))
 
+    async def _repeat(self, work: Callable[[], Awaitable[None]], pause_s: float) -> None:
+        while not self.should_stop:
+            try:
+                await work()
+            except transient_errors() as error:
+                self._again(error)
+            await self.sleep(pause_s)
+
     async def _carry(self, courier: Courier) -> None:
-        last_mail = asyncio.get_running_loop().time()
         failures = 0
         while not self.should_stop:
             try:
                 busy = await self._round(courier)
-                failures = 0
             except MailServerAway as away:
                 self.trouble = f"mail server: {away}"
                 log.warning("the mail server is away", reason=str(away)[:200])
-                busy, failures = False, failures + 1
             except transient_errors() as error:
                 self._again(error)
-                busy, failures = False, failures + 1
-            now = asyncio.get_running_loop().time()
-            if busy:
-                last_mail = now
-            elif failures:
-                await self.sleep(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1])
             else:
-                if courier.connected and now - last_mail > _CONNECTION_KEPT_S:
-                    await courier.close()
-                await self.sleep(_IDLE_S)
+                failures = 0
+                if not busy:
+                    await self._rest(courier)
+                continue
+            await self.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+            failures += 1
         await courier.close()
+
+    async def _rest(self, courier: Courier) -> None:
+        """Wait for work; a connection that is not used for a while is closed."""
+        self._due.clear()
+        try:
+            async with asyncio.timeout(_CONNECTION_KEPT_S):
+                await self._due.wait()
+        except TimeoutError:
+            await courier.close()
+
+    async def _look_for_work(self) -> None:
+        if not self._due.is_set() and await self._any_due():
+            self._due.set()
 
     def _again(self, error: BaseException) -> None:
         TRANSIENT_ERRORS.labels("mailer").inc()
@@ -197,18 +222,7 @@ class Mailer(Service):
 
     async def _look_after_claims(self) -> None:
         """Keep our claims while a mail server is slow, and take over those of workers that died."""
-        lease = self._settings.mail_lease
-        while not self.should_stop:
-            try:
-                taken = await self._take_over(lease)
-            except transient_errors() as error:
-                self._again(error)
-                taken = 0
-            if not taken:
-                await self.sleep(lease.total_seconds() / 4)
-
-    async def _take_over(self, lease: timedelta) -> int:
-        claim = uuid4()
+        lease, claim = self._settings.mail_lease, uuid4()
         async with self._runtime.pool.acquire() as connection:
             if self._claims:
                 await ledger.extend(connection, self._claims, lease)
@@ -216,5 +230,5 @@ class Mailer(Service):
                 connection, claim, limit=self._settings.mail_batch, lease=lease
             )
         if lost:
+            log.warning("mails of a worker that died are taken over", mails=len(lost))
             await self._record(claim, lost, [UNKNOWN] * len(lost))
-        return len(lost)

@@ -57,28 +57,20 @@ def _orders(known: Standing) -> Iterator[Announcement]:
     first = known.first_order
     if first is None:
         return
+    created = partial(_created, known, first, first.fact_id, first.at)
     earliest = min(first.at, known.subscription.facts[0].at)
-    yield _created(known, first, earliest, first.fact_id, first.at)
+    yield Announcement(f"created:{first.order_id}", earliest, created)
     for period in known.history.periods:
         order = known.orders.get(period.order_id)
         if order and order is not first and period.kind == "initial":
-            yield _created(known, order, period.paid_at, period.fact_id, period.paid_at)
+            created = partial(_created, known, order, period.fact_id, period.paid_at)
+            yield Announcement(f"ordered:{period.period_id}", period.paid_at, created)
     if not known.history.periods:
         at = first.at + known.policy(first.policy_version).incomplete_ttl
         yield Announcement(INCOMPLETE_EXPIRED, at, partial(_incomplete_expired, first, at))
 
 
 def _created(
-    known: Standing, order: facts.Ordered, at: datetime, fact_id: UUID, effective_at: datetime
-) -> Announcement:
-    return Announcement(
-        f"created:{order.order_id}",
-        at,
-        partial(_subscription_created, known, order, fact_id, effective_at),
-    )
-
-
-def _subscription_created(
     known: Standing, order: facts.Ordered, fact_id: UUID, effective_at: datetime
 ) -> tuple[Data, ...]:
     return (

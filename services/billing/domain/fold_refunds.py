@@ -64,7 +64,8 @@ def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
         return
     case.failed = fact
     period = result.period_of_order(case.order_id)
-    if period is None or period.taken is None or (case.approved and case.approved.refused_payment):
+    taken = period.taken if period else None
+    if period is None or taken is None or (case.approved and case.approved.refused_payment):
         return
     others = [p for p in result.history.counting if p.period_id != period.period_id]
     last = last_of(others)
@@ -75,7 +76,7 @@ def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
         period = replace(
             period, start=bounds.start, end=bounds.end, anchor=bounds.anchor, step=bounds.step
         )
-    result.set_period(replace(period, taken=replace(period.taken, reinstated_at=fact.at)))
+    result.set_period(replace(period, taken=replace(taken, reinstated_at=fact.at)))
 
 
 def effect_of(
