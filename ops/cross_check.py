@@ -12,6 +12,7 @@ from uuid import UUID
 
 from contracts import billing, licensing, notifications, payments
 from contracts.envelope import Envelope
+from contracts.licensing import Entitlement
 from contracts.policy import Policies
 from contracts.values import subscription_id
 from ops.intervals import Interval, minus, union
@@ -34,7 +35,7 @@ class Evidence:
     requests: Sequence[Envelope]
     billing: Sequence[Envelope]
     licensing: Sequence[Envelope]
-    entitlements: dict[str, licensing.Entitlement]
+    entitlements: dict[str, Entitlement]
     notifications: Sequence[Envelope]
     #: Copies of each mail that the mail server holds, by Message-ID.
     mail_copies: Counter[str]

@@ -30,8 +30,9 @@ _OWN = {
     "postgres": ("DATABASE_URL", "BILLING_DATABASE_URL"),
     "mailbox": ("SMTP_URL",),
 }
+_SESSION = "KAFKA_SESSION_TIMEOUT_MS"
 #: A killed service is missed soon; over a network that would be too eager.
-_LOCAL = {"KAFKA_SESSION_TIMEOUT_MS": "6000"}
+_SESSION_MS = "6000"
 SIMULATOR = {"simulator": "devstack.payments"}
 
 
@@ -70,9 +71,10 @@ async def _run(folder: Path, *, simulator: bool) -> None:
     began = time.monotonic()
     async with AsyncExitStack() as opened:
         parts = {part for part in PARTS if not any(os.environ.get(v) for v in _OWN[part])}
+        session = os.environ.get(_SESSION, _SESSION_MS)
         embedded = EmbeddedStack(folder, say=say, parts=parts)
         await opened.enter_async_context(embedded)
-        variables = {**_LOCAL, **os.environ, **embedded.environment(), "CLOCK": "real"}
+        variables = {**embedded.environment(), "CLOCK": "real", _SESSION: session}
         await prepare(variables, simulator=simulator)
         companions = SIMULATOR if simulator else None
         services = Services(variables, state_dir=folder, companions=companions)
