@@ -17,7 +17,8 @@ from contracts.topics import TOPIC_OF, TOPICS, Topic
 #: A message may have this many bytes; dead letters and their redrive may have more.
 BYTES_MAX = 64 * 1024
 _NAMES = frozenset(topic.name for topic in TOPICS)
-FUTURE_MAX = timedelta(hours=24)
+#: Clocks of others may be ahead by this much; a wrong time zone shows at once as a dead letter.
+FUTURE_MAX = timedelta(minutes=15)
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -119,7 +120,7 @@ def too_far_ahead(incoming: Incoming, now: datetime) -> Problem | None:
     envelope = incoming.envelope
     if envelope is None or envelope.time <= now + FUTURE_MAX:
         return None
-    return Problem("time_in_future", "Field 'time' lies more than 24 hours ahead.")
+    return Problem("time_in_future", "Field 'time' lies more than 15 minutes ahead of our clock.")
 
 
 def _unreadable(record: Record) -> Problem | None:

@@ -17,6 +17,7 @@ from ops.errors import OpsError, Unavailable, WrongSetting
 from ops.services_http import get
 
 _POLL_S = 0.05
+_START_S = 60.0
 _BACKOFF_FIRST_S = 0.5
 _BACKOFF_LONGEST_S = 30.0
 #: A process that ran this long starts its backoff anew.
@@ -51,7 +52,8 @@ class Services:
         """
         self.names = names
         self._modules = {name: f"services.{name}" for name in names} | dict(companions or {})
-        self._logs = state_dir.resolve() / "logs"
+        self.state_dir = state_dir.resolve()
+        self._logs = self.state_dir / "logs"
         self._environment = {**environment}
         if topic_prefix:
             self._environment["KAFKA_TOPIC_PREFIX"] = topic_prefix
@@ -113,10 +115,14 @@ class Services:
         return kept
 
     async def start(self) -> None:
-        """Start all and wait until they are ready. Raises as `wait_ready`."""
+        """Start all and wait until they are ready. Raises as `wait_ready`.
+
+        After a crash the broker misses the former members only after their session timeout, so this
+        waits longer than that.
+        """
         for name in self._modules:
             self.spawn(name)
-        await self.wait_ready()
+        await self.wait_ready(timeout_s=_START_S)
 
     async def wait_ready(self, *names: str, timeout_s: float = 30.0) -> None:
         """Wait until /readyz of the named services, or all, says yes.

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from chassis.aggregate import Aggregate, Sequenced, Step
 from chassis.postgres import Connection
-from contracts.billing import CommandRefused, CustomerContact, RefundDeclined, RefundEvent
+from contracts.billing import BillingEvent, CustomerContact, RefundDeclined, RefundEvent
 from contracts.envelope import OWN_SOURCE, Envelope, effect_id
 from contracts.outgoing import Outgoing
 from contracts.payments import OrderPlaced
 from contracts.policy import Policies
-from contracts.topics import BILLING_COMMANDS, BILLING_EVENTS, TOPIC_OF
+from contracts.topics import BILLING_COMMANDS, TOPIC_OF
 from contracts.values import customer_id, subscription_id
 from services.billing.domain.decide import decide, next_deadline
 from services.billing.domain.subscription import Subscription
@@ -110,7 +110,7 @@ async def _keep_answers(connection: Connection, steps: Sequence[Step], now: date
         message = step.message
         if not isinstance(message, Envelope) or TOPIC_OF[message.type] is not BILLING_COMMANDS:
             continue
-        answer = _answer(step.said)
+        answer = _answer(message, step.said)
         if answer:
             body = answer.data.model_dump_json(exclude_none=True)
             rows.append((message.id, step.id, answer.id, answer.data.TYPE, body))
@@ -118,11 +118,11 @@ async def _keep_answers(connection: Connection, steps: Sequence[Step], now: date
         await connection.execute(_ANSWERS, *map(list, zip(*rows, strict=True)), now)
 
 
-def _answer(said: tuple[Outgoing, ...]) -> Outgoing | None:
-    """The event that answers a command: its refusal, else the first thing billing said."""
-    told = [o for o in said if TOPIC_OF[o.data.TYPE] is BILLING_EVENTS]
-    refusals = (o for o in told if isinstance(o.data, CommandRefused))
-    return next(refusals, told[0] if told else None)
+def _answer(message: Envelope, said: tuple[Outgoing, ...]) -> Outgoing | None:
+    """The event that answers a command: the one that tells its fact, else the first thing said."""
+    told = [o for o in said if isinstance(o.data, BillingEvent)]
+    about = (o for o in told if o.data.fact_id == message.cause_id)
+    return next(about, told[0] if told else None)
 
 
 async def _contacts(connection: Connection, steps: Sequence[Step]) -> Sequence[Sequenced]:

@@ -1,5 +1,6 @@
 """A started mail becomes bytes, or the reason why it must not leave. Pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.notifications.ledger import StartedMail
@@ -8,10 +9,18 @@ from services.notifications.render import Letterhead
 from services.notifications.verdicts import Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A whole mail and the one address that it goes to."""
+
+    to_address: str
+    content: bytes
+
+
 def packed(
     mail: StartedMail, letterhead: Letterhead, sender_address: str, now: datetime
-) -> bytes | Verdict:
-    """The bytes to hand in; a suppressing verdict when there is no address or it is not safe.
+) -> Packed | Verdict:
+    """The mail to hand in; a suppressing verdict when there is no address or it is not safe.
 
     Raises what jinja2, babel and mjml raise when the letter lacks something that its text needs.
     """
@@ -21,7 +30,7 @@ def packed(
     if contact.erased:
         return Verdict("suppressed", code="ERASED")
     name = safe_name(contact.name)
-    content = letterhead.render(
+    rendered = letterhead.render(
         mail.attempt.kind,
         mail.letter,
         name=name,
@@ -32,8 +41,8 @@ def packed(
         mail.message_id, mail.subscription_id, mail.attempt.notice_id, mail.attempt.kind
     )
     try:
-        return compose(
-            content,
+        content = compose(
+            rendered,
             labels,
             sender_name=str(mail.letter["provider_name"]),
             sender_address=sender_address,
@@ -43,3 +52,4 @@ def packed(
         )
     except UnsafeMail as unsafe:
         return Verdict("suppressed", code=unsafe.code)
+    return Packed(contact.email, content)

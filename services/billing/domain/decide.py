@@ -83,7 +83,17 @@ def _answer(
     if _is_command(message):
         return verdict(message, standing(subscription, policies), now)
     told = facts_of(message, cause_id, policies, now, digest_key)
-    return tuple(answering(fact, subscription.facts) for fact in told)
+    return tuple(
+        answering(fact, subscription.facts) for fact in told if not _again(fact, subscription)
+    )
+
+
+def _again(fact: facts.AnyFact, subscription: Subscription) -> bool:
+    """Whether it places an order that was placed before: an order_id is used once."""
+    return isinstance(fact, facts.Ordered) and any(
+        isinstance(known, facts.Ordered) and known.order_id == fact.order_id
+        for known in subscription.facts
+    )
 
 
 def _is_command(message: Envelope) -> bool:

@@ -13,9 +13,7 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
     """Fold the facts in canonical order. Any order of arrival gives the same standing."""
     result = Standing(subscription, policies)
     known = subscription.facts
-    for fact in known:
-        if isinstance(fact, facts.Ordered):
-            result.orders.setdefault(fact.order_id, fact)
+    result.orders = {fact.order_id: fact for fact in known if isinstance(fact, facts.Ordered)}
     accepted = {
         fact.order_id: fact.fact_id
         for fact in known

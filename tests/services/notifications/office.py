@@ -22,6 +22,7 @@ from contracts.catalogue import ENVELOPES
 from contracts.envelope import Envelope
 from devstack.mailbox import Mailbox
 from policies import load_policies
+from services.notifications.delivery import Delivery
 from services.notifications.domain.correspondence import Correspondence
 from services.notifications.mailer import Mailer
 from services.notifications.settings import NotificationsSettings
@@ -61,6 +62,17 @@ class Office:
 
     def mailer(self, **settings: Any) -> Mailer:
         """A mailer that is not started yet."""
+        return Mailer(self._runtime(), self._settings(settings))
+
+    def delivery(self) -> Delivery:
+        """What a mailer does, without its loops."""
+        return Delivery(self._runtime(), self._settings({}))
+
+    def _runtime(self) -> Runtime:
+        runtime = SimpleNamespace(pool=self.pool, processor=self.processor, clock=self.clock)
+        return cast(Runtime, runtime)
+
+    def _settings(self, changes: dict[str, Any]) -> NotificationsSettings:
         usual = {
             "DATABASE_URL": self._dsn,
             "SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.smtp_port}",
@@ -68,8 +80,7 @@ class Office:
             "NOTIFICATIONS_SMTP_CONNECTIONS": 2,
             "NOTIFICATIONS_MAIL_LEASE": 1,
         }
-        runtime = SimpleNamespace(pool=self.pool, processor=self.processor, clock=self.clock)
-        return Mailer(cast(Runtime, runtime), NotificationsSettings(**{**usual, **settings}))
+        return NotificationsSettings(**{**usual, **changes})
 
     @asynccontextmanager
     async def sending(self, **settings: Any) -> AsyncIterator[Mailer]:
@@ -116,7 +127,7 @@ class Office:
     async def until(self, question: str, *arguments: Any) -> None:
         """Wait until the database says yes."""
         async with asyncio.timeout(_PATIENCE_S):
-            while not await self.pool.fetchval(question, *arguments):
+            while not await self.pool.fetchval(question, *arguments):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def pause(self) -> None:

@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 
 from contracts import billing, licensing
+from contracts.envelope import Envelope
 from contracts.values import period_id, subscription_id
 from services.notifications import ledger
+from services.notifications.verdicts import Verdict
 from tests.domain.notifications.stories import CREATED, PAID, REMINDER, SCHEDULED, T0, event
 from tests.services.notifications.office import Office, kinds
 
@@ -105,10 +107,10 @@ async def test_other_kinds_are_not_repeated_after_an_unknown_end(
 
 @pytest.mark.parametrize("asked", [PAID, REMINDER])
 async def test_confirmation_and_reminder_are_repeated_once_under_the_same_message_id(
-    office: Office, asked: billing.Data
+    office: Office, asked: Envelope
 ) -> None:
     await office.faults({"stage": "after_accept", "action": "drop", "times": 1})
-    await office.hear(CREATED, SCHEDULED, asked)  # type: ignore[arg-type]
+    await office.hear(CREATED, SCHEDULED, asked)
     await office.contact()
     async with office.sending():
         await office.until("select bool_and(resent) from mail")
@@ -307,13 +309,11 @@ async def test_a_slow_server_does_not_cost_the_claim(office: Office) -> None:
 async def test_a_worker_that_lost_its_claim_records_nothing(office: Office) -> None:
     await office.hear(CREATED, REMINDER)
     await office.contact()
-    mailer = office.mailer()
+    delivery = office.delivery()
     claim = uuid4()
-    mails, _ = await mailer._start(claim)
+    mails, _ = await delivery.start(claim)
     await office.pool.execute("update mail set claim = $1", uuid4())
-    from services.notifications.verdicts import Verdict
-
-    await mailer._record(claim, mails, [Verdict("accepted", 250)])
+    await delivery.record(claim, mails, [Verdict("accepted", 250)])
     assert [row["status"] for row in await office.rows()] == ["started"]
     assert await office.said() == ["mail-requested renewal-reminder"]
 
