@@ -1,7 +1,7 @@
 """The floor's first stage as a Faust agent with one transaction per message, for comparison.
 
 Settings as Faust needs them to lose nothing: raw bytes, one message at a time, the agent never
-raises. `python -m bench.faust_stage worker --without-web -l warning` runs until SIGTERM.
+raises. `python -m bench.faust_stage worker --without-web -l warn` runs until SIGTERM.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _wake = asyncio.Event()
 _payments = app.topic(_settings.kafka_topic_prefix + _TOPIC, key_type=bytes, value_type=bytes)
 
 
-@app.task()
+@app.task()  # type: ignore[untyped-decorator]
 async def _publish() -> None:
     await relay(BILLING, _settings, _wake)
 

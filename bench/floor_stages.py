@@ -133,7 +133,7 @@ BILLING = Stage(
             "billing.period-scheduled.v1",
         ),
     },
-    1400,
+    1390,
     _customers,
 )
 LICENSING = Stage(
@@ -148,7 +148,7 @@ LICENSING = Stage(
             "licensing.entitlement.v1",
         )
     },
-    1400,
+    1150,
     _nothing,
 )
 NOTIFICATIONS = Stage(
@@ -157,9 +157,9 @@ NOTIFICATIONS = Stage(
     ("billing.events", "licensing.events"),
     ("customers.contacts",),
     {"billing.period-scheduled.v1": ("notifications.mail-requested.v1",)},
-    900,
+    890,
     _mail,
 )
 STAGES = {stage.name: stage for stage in (BILLING, LICENSING, NOTIFICATIONS)}
 _DRAWER = _drawer(tuple(STAGES.values()))
-_LETTER = json.dumps({"text": "x" * 500})
+_LETTER = json.dumps({"text": "x" * 550})

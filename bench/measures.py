@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from rich.progress import Progress
 
-from bench.load import ENTITLEMENT, GRANTED, PERIOD_SCHEDULED, Load
-from bench.orders import PaidOrder, paid_orders
+from bench.cpu import per_order_ms
+from bench.load import ENTITLEMENT, GRANTED, PERIOD_SCHEDULED, LateError, Load
+from bench.orders import paid_orders
 from bench.peers import Peer
 from bench.scale import RATES, Scale
 from contracts.topics import TOPICS
 from devstack.mailbox import Mailbox
+from ops.broker import Broker
 from ops.connection import Stack
-from ops.offsets import GroupOffsets
 
 _MAIL_POLL_S = 0.1
 
@@ -40,6 +41,7 @@ class Measured:
     mails_per_s: float | None = None
     records_per_order: dict[str, float] = field(default_factory=dict)
     memory_mib: dict[str, float] = field(default_factory=dict)
+    cpu_ms_per_order: dict[str, float] = field(default_factory=dict)
     latency: list[Latency] = field(default_factory=list)
 
 
@@ -54,10 +56,11 @@ async def whole(peer: Peer, scale: Scale, progress: Progress, mailbox: Mailbox |
     measured = Measured(scale.orders)
     async with Load(peer.kafka, (PERIOD_SCHEDULED, ENTITLEMENT, GRANTED)) as load:
         await _burst(load, peer, scale, scale.warm_up, progress, "warm-up", Measured(), mailbox)
-        before = await _ends(peer)
+        before, cpu_before = await _ends(peer), peer.cpu_s()
         await _burst(load, peer, scale, scale.orders, progress, "burst", measured, mailbox)
         await peer.rest(scale.timeout_s)
         after = await _ends(peer)
+        measured.cpu_ms_per_order = per_order_ms(cpu_before, peer.cpu_s(), scale.orders)
         measured.records_per_order = {
             topic: round((end - before[topic]) / scale.orders, 3)
             for topic, end in after.items()
@@ -125,9 +128,9 @@ async def _burst(
 async def _mails(mailbox: Mailbox, total: int, timeout_s: float) -> float:
     """The instant at which the mailbox has this many mails."""
     end = time.monotonic() + timeout_s
-    while await mailbox.count() < total:
+    while (arrived := await mailbox.count()) < total:
         if time.monotonic() > end:
-            raise TimeoutError(f"the mailbox lacks mails: {total} expected")
+            raise LateError(f"{arrived} of {total} mails came to the mailbox in {timeout_s:g} s.")
         await asyncio.sleep(_MAIL_POLL_S)
     return time.monotonic()
 
@@ -153,10 +156,10 @@ async def _latency(load: Load, peer: Peer, scale: Scale, rate: int, progress: Pr
 async def _ends(peer: Peer) -> dict[str, int]:
     """How many records each topic has, by its plain name."""
     stack = Stack(peer.variables)
-    names = tuple(stack.topic(topic.name) for topic in TOPICS)
-    async with GroupOffsets(stack, {stack.group("billing"): names}) as offsets:
-        found: dict[str, int] = {}
-        for partition, end in (await offsets.ends()).items():
+    found: dict[str, int] = {}
+    async with Broker(stack) as broker:
+        partitions = await broker.partitions(stack.topic(topic.name) for topic in TOPICS)
+        for partition, end in (await broker.ends(partitions)).items():
             name = stack.plain_topic(partition.topic)
             found[name] = found.get(name, 0) + end
     return found

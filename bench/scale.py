@@ -26,5 +26,5 @@ class Scale:
     def of(cls, orders: int, *, quick: bool) -> Self:
         """The counts for a burst of this size; `quick` is for trying the harness only."""
         if quick:
-            return cls(orders, min(100, orders), 2, min(100, orders), 60.0)
+            return cls(orders, min(50, orders), 1, min(50, orders), 60.0)
         return cls(orders, min(1_000, orders), faust_orders=min(2_000, orders))

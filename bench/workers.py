@@ -71,9 +71,13 @@ class Workers:
                     f"{child.tail()}"
                 )
 
+    def pids(self) -> dict[str, int]:
+        """The process ids by the last part of the name."""
+        return {name.rpartition(".")[2]: child.pid for name, child in self._children.items()}
+
     def memory_mib(self) -> dict[str, float]:
         """Resident memory of each process in MiB."""
         return {
-            name.rpartition(".")[2]: round(psutil.Process(child.pid).memory_info().rss / 2**20, 1)
-            for name, child in self._children.items()
+            name: round(psutil.Process(pid).memory_info().rss / 2**20, 1)
+            for name, pid in self.pids().items()
         }

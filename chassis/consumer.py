@@ -19,10 +19,12 @@ from chassis.telemetry import BATCH_SECONDS, TRANSIENT_ERRORS, log
 
 #: First retained offset of each partition, by logical topic name.
 LogStarts = dict[tuple[str, int], int]
+Fetched = dict[TopicPartition, list[ConsumerRecord]]
 _DELAY_S_FIRST = 0.05
 _DELAY_S_MAX = 5.0
 #: A short hiccup is nobody's business; after this the service says that it is not ready.
 _PATIENCE_S = 2.0
+_SILENCE_S = 5.0
 
 
 class Consumer(Service):
@@ -48,8 +50,23 @@ class Consumer(Service):
         self._epoch = 0
         self._revoking = False
         self._durable: dict[TopicPartition, int] = {}
-        self.trouble: str | None = "starting"
-        self.heartbeat = time.monotonic()
+        self._trouble: str | None = "starting"
+        self.heartbeat = self._answered = time.monotonic()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is consumed at the moment; shown by /readyz."""
+        return self._trouble or self._silence()
+
+    def _silence(self) -> str | None:
+        """A broker answers a fetch within half a second, also when it has no records."""
+        assigned = self._client.assignment()
+        if not self._idle.is_set() or not (assigned or self._revoking):
+            return None
+        stamps = [self._client.last_poll_timestamp(partition) or 0 for partition in assigned]
+        fetched_s = time.time() - max(stamps, default=0) / 1000
+        silent_s = min(fetched_s, time.monotonic() - self._answered)
+        return f"broker: no answer for {silent_s:.0f} s" if silent_s > _SILENCE_S else None
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -72,19 +89,23 @@ class Consumer(Service):
             self._done.set()
 
     async def _round(self) -> None:
-        epoch = self._epoch
         fetched = await self._client.getmany(timeout_ms=300, max_records=self._batch_max)
+        # After the poll: what it returns belongs to the assignment of this instant, which may have
+        # come while it waited. Taken before, the first records after a rebalance would be skipped.
+        epoch = self._epoch
         self.heartbeat = time.monotonic()
-        if self._client.assignment() and self.trouble == "starting":
-            self.trouble = None
+        if self._client.assignment() and self._trouble == "starting":
+            self._trouble = None
         if not fetched:
+            if not self._revoking:
+                await self.commit_durable()  # what an earlier attempt could not commit
             return
-        if not self._starts_known:
-            self._learn_starts(await self._log_starts())
-            self._starts_known = True
+        self._answered = self.heartbeat
+        known = await self._know_starts()
         crash_point("consumer.after_fetch")
-        if self._revoking or epoch != self._epoch:
-            return  # fetched again from the committed offset by whoever owns the partition
+        if self._revoking or epoch != self._epoch or not known:
+            self._give_back(fetched)
+            return
         self._idle.clear()
         try:
             if await self._process(fetched, epoch) and epoch == self._epoch:
@@ -96,9 +117,7 @@ class Consumer(Service):
         if not self._revoking:
             await self.commit_durable()
 
-    async def _process(
-        self, fetched: dict[TopicPartition, list[ConsumerRecord]], epoch: int
-    ) -> bool:
+    async def _process(self, fetched: Fetched, epoch: int) -> bool:
         """Process until durable; False when the partitions were lost meanwhile."""
         records = [
             from_kafka(record, self._topics[partition.topic])
@@ -115,7 +134,7 @@ class Consumer(Service):
                 if self._stopping.is_set():
                     return False
                 if time.monotonic() - since > _PATIENCE_S:
-                    self.trouble = f"database: {type(error).__name__}"
+                    self._trouble = f"database: {type(error).__name__}"
                     log.warning("batch is tried again", error=repr(error)[:200], delay_s=delay_s)
                 await self._sleep(delay_s)
                 if epoch != self._epoch or self._revoking:
@@ -125,24 +144,29 @@ class Consumer(Service):
                 await self._halt(str(error))
                 return False
             else:
-                self.trouble = None
+                self._trouble = None
                 return True
+
+    def _give_back(self, fetched: Fetched) -> None:
+        """Let records be fetched again; those of a partition that is lost are another's anyway."""
+        for partition, records in fetched.items():
+            with suppress(IllegalStateError):
+                self._client.seek(partition, records[0].offset)
 
     async def _sleep(self, delay_s: float) -> None:
         """Wait while staying a member of the group: poll with everything paused."""
+        self._idle.set()  # no transaction runs, so a rebalance need not wait for us
         self._client.pause(*self._client.assignment())
-        strays = await self._client.getmany(timeout_ms=int(delay_s * 1000))
-        for partition, records in strays.items():
-            with suppress(IllegalStateError):
-                self._client.seek(partition, records[0].offset)
+        self._give_back(await self._client.getmany(timeout_ms=int(delay_s * 1000)))
         self._client.resume(*self._client.paused())
+        self._idle.clear()
         self.heartbeat = time.monotonic()
 
     async def _halt(self, reason: str) -> None:
         """Consume nothing more, but stay alive and say why; a person must look."""
         log.critical("consuming has stopped: too many dead letters", reason=reason)
-        self.trouble = f"stopped: {reason}"
         while not self._stopping.is_set():
+            self._trouble = f"stopped: {reason}"  # again and again: a rebalance clears it
             await self._sleep(0.5)
 
     async def commit_durable(self) -> None:
@@ -152,7 +176,7 @@ class Consumer(Service):
         if not offsets:
             return
         try:
-            await asyncio.wait_for(self._client.commit(offsets), 10)
+            await asyncio.wait_for(self._client.commit(offsets), 5)
         except (CommitFailedError, IllegalStateError, TimeoutError, KafkaError) as error:
             log.info(
                 "offsets not committed, the inbox will drop repetitions", error=str(error)[:200]
@@ -166,13 +190,13 @@ class Consumer(Service):
         """Finish the batch, commit, leave the group."""
         self._stopping.set()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._done.wait(), 15)
+            await asyncio.wait_for(self._done.wait(), 8)
         await self.commit_durable()
 
     async def on_shutdown(self) -> None:
         """Close the client, which may hang or be cancelled while the broker is away."""
         with suppress(BaseException):
-            await asyncio.wait_for(self._client.stop(), 5)
+            await asyncio.wait_for(self._client.stop(), 3)
 
     # what the barrier needs
 
@@ -188,13 +212,26 @@ class Consumer(Service):
     async def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Work on."""
         self._revoking = self._starts_known = False
-        self.trouble = None
+        self._trouble = None
+        self._answered = time.monotonic()
         log.info("partitions assigned", count=len(partitions))
 
-    async def _log_starts(self) -> LogStarts:
-        """The first retained offset of the assigned partitions, to tell a gap from retention."""
-        starts = await self._client.beginning_offsets(list(self._client.assignment()))
-        return {(self._topics[tp.topic], tp.partition): start for tp, start in starts.items()}
+    async def _know_starts(self) -> bool:
+        """Learn the first retained offsets of the partitions, to tell a gap from retention."""
+        if self._starts_known:
+            return True
+        try:
+            starts = await self._client.beginning_offsets(list(self._client.assignment()))
+        except KafkaError as error:
+            log.warning(
+                "the broker does not tell the starts of the topics", error=repr(error)[:200]
+            )
+            return False
+        self._learn_starts(
+            {(self._topics[tp.topic], tp.partition): start for tp, start in starts.items()}
+        )
+        self._starts_known = True
+        return True
 
 
 class _Barrier(kafka.ConsumerRebalanceListener):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """Dead letters: what can never be processed leaves through the outbox, with its raw bytes and its origin."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid5
 
@@ -11,12 +12,13 @@ from contracts.topics import DEAD_LETTERS
 from contracts.values import TENURE
 
 
-def dead_letter(consumer: str, incoming: Incoming, now: datetime, attempts: int = 1) -> OutboxRow:
+def dead_letter(consumer: str, incoming: Incoming, now: datetime) -> OutboxRow:
     """The outbox row of a dead letter; its headers say where it came from and why."""
     record, problem = incoming.record, incoming.problem
     if problem is None:
         raise ValueError("a dead letter needs a problem")
-    key = (record.key or b"").decode(errors="replace")
+    # A text in PostgreSQL holds everything but NUL.
+    key = (record.key or b"").decode(errors="replace").replace("\0", "\ufffd")
     place = f"{record.topic}/{record.partition}/{record.offset}"
     headers = {
         "dlq-topic": record.topic,
@@ -26,12 +28,14 @@ def dead_letter(consumer: str, incoming: Incoming, now: datetime, attempts: int 
         "dlq-consumer": consumer,
         "dlq-code": problem.code,
         "dlq-error": problem.sentence,
-        "dlq-attempts": str(attempts),
+        "dlq-attempts": "1",
         "dlq-id": incoming.envelope.id if incoming.envelope else "",
         "dlq-subject": key,
         "dlq-at": now.isoformat(),
     }
-    headers |= {f"origin-{name}": value.decode(errors="replace") for name, value in record.headers}
+    headers |= {
+        f"origin-{name}": (value or b"").decode(errors="replace") for name, value in record.headers
+    }
     event_id = uuid5(TENURE, f"dead letter\n{consumer}\n{place}\n{now.isoformat()}")
     topic = DEAD_LETTERS[consumer].name
     return OutboxRow(topic, key or place, event_id, "", record.value or b"", headers)
@@ -46,15 +50,22 @@ class Limits:
         self._recent: deque[bool] = deque(maxlen=window)
         self._consecutive = 0
 
-    def count(self, outcomes: list[bool]) -> None:
-        """Count outcomes in order, True for a dead letter. Raises DeadLetterLimit."""
+    def check(self, outcomes: Sequence[bool]) -> int:
+        """Look ahead: outcomes in order, True for a dead letter; how many in a row they end with.
+
+        Raises DeadLetterLimit, and nothing is counted.
+        """
+        in_a_row = self._consecutive
         for dead in outcomes:
-            self._recent.append(dead)
-            self._consecutive = self._consecutive + 1 if dead else 0
-            if self._consecutive >= self._consecutive_max:
-                raise DeadLetterLimit(f"{self._consecutive} dead letters in a row")
-        full = len(self._recent) == self._recent.maxlen
-        if full and sum(self._recent) / len(self._recent) > self._ratio_max:
-            raise DeadLetterLimit(
-                f"{sum(self._recent)} of the last {len(self._recent)} are dead letters"
-            )
+            in_a_row = in_a_row + 1 if dead else 0
+            if in_a_row >= self._consecutive_max:
+                raise DeadLetterLimit(f"{in_a_row} dead letters in a row")
+        recent = deque([*self._recent, *outcomes], maxlen=self._recent.maxlen)
+        if len(recent) == recent.maxlen and sum(recent) / len(recent) > self._ratio_max:
+            raise DeadLetterLimit(f"{sum(recent)} of the last {len(recent)} are dead letters")
+        return in_a_row
+
+    def count(self, outcomes: Sequence[bool]) -> None:
+        """Count outcomes that are committed. Raises as `check`."""
+        self._consecutive = self.check(outcomes)
+        self._recent.extend(outcomes)

@@ -56,7 +56,7 @@ class DueScan(Service):
                 lost.cancel()
                 with suppress(BaseException):
                     await asyncio.wait_for(connection.close(), 2)
-            except (asyncpg.PostgresError, OSError):
+            except transient_errors():
                 await asyncio.sleep(0.5)
 
     @Service.task

@@ -1,5 +1,6 @@
 """Messages of our own topics that wait: for a gap in their sequence, or behind a dead letter."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,14 +8,16 @@ from chassis.postgres import Connection
 from chassis.records import Record
 
 _HOLD = """
-insert into held (topic, key, sequence, partition, "offset", timestamp_ms, value, reason)
-select * from unnest($1::text[], $2::text[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[],
-                     $7::bytea[], $8::text[])
+insert into held (topic, key, sequence, partition, "offset", timestamp_ms, value, reason, headers)
+select topic, key, sequence, partition, "offset", timestamp_ms, value, reason, headers::json
+from unnest($1::text[], $2::text[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::bytea[],
+            $8::text[], $9::text[])
+    as new (topic, key, sequence, partition, "offset", timestamp_ms, value, reason, headers)
 on conflict do nothing
 """
 
 _WAITING = """
-select topic, key, sequence, partition, "offset", timestamp_ms, value
+select topic, key, sequence, partition, "offset", timestamp_ms, value, headers
 from held where key = any($1) order by topic, key, sequence
 """
 
@@ -47,6 +50,7 @@ async def hold(connection: Connection, rows: Sequence[Held]) -> None:
             [row.record.timestamp_ms for row in rows],
             [row.record.value for row in rows],
             [row.reason for row in rows],
+            [_headers(row.record) for row in rows],
         )
 
 
@@ -62,6 +66,7 @@ async def waiting(connection: Connection, keys: Sequence[str]) -> list[Held]:
                 row["timestamp_ms"],
                 row["key"].encode(),
                 row["value"],
+                tuple((name, value.encode()) for name, value in json.loads(row["headers"])),
             ),
             row["key"],
             row["sequence"],
@@ -79,3 +84,9 @@ async def release(connection: Connection, rows: Sequence[Held]) -> None:
             [row.key for row in rows],
             [row.sequence for row in rows],
         )
+
+
+def _headers(record: Record) -> str:
+    return json.dumps(
+        [(name, (value or b"").decode(errors="replace")) for name, value in record.headers]
+    )

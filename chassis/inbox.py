@@ -1,11 +1,11 @@
 """The inbox: each message has its effect once. A claim is made in the transaction of its effect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from chassis.postgres import Connection
-from chassis.records import Incoming
+from chassis.records import Incoming, Place
 
 Status = Literal["done", "held", "parked"]
 Mark = tuple[str, str]
@@ -27,9 +27,12 @@ from inbox join unnest($2::text[], $3::text[]) as wanted (source, id)
 where consumer = $1
 """
 
-_SET_STATUS = """
-update inbox set status = $4, sha = coalesce(new.sha, inbox.sha)
-from unnest($2::text[], $3::text[], $5::bytea[]) as new (source, id, sha)
+_SETTLE = """
+update inbox set status = new.status, sha = coalesce(new.sha, inbox.sha),
+    topic = coalesce(new.topic, inbox.topic), partition = coalesce(new.partition, inbox.partition),
+    "offset" = coalesce(new."offset", inbox."offset")
+from unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::int[], $8::bigint[])
+    as new (source, id, status, sha, topic, partition, "offset")
 where inbox.consumer = $1 and inbox.source = new.source and inbox.id = new.id
 """
 
@@ -45,15 +48,24 @@ class Known:
     """A message that the inbox holds already."""
 
     sha: bytes
-    place: tuple[str, int, int]
+    place: Place
     status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a row changes; `sha` and `place` when another message took its place."""
+
+    status: Status
+    sha: bytes | None = None
+    place: Place | None = None
 
 
 async def claim(
     connection: Connection, consumer: str, incoming: Sequence[Incoming], place: bool = False
 ) -> set[Mark]:
     """Claim messages and return the marks that are new; `place` claims them by their place instead."""
-    marks = [i.place if place else i.mark for i in incoming]
+    marks = [i.place_mark if place else i.mark for i in incoming]
     rows = await connection.fetch(
         _CLAIM,
         consumer,
@@ -79,16 +91,21 @@ async def known(connection: Connection, consumer: str, marks: Sequence[Mark]) ->
     }
 
 
-async def set_status(
-    connection: Connection,
-    consumer: str,
-    status: Status,
-    marks: Sequence[tuple[Mark, bytes | None]],
-) -> None:
-    """Move messages to another status, with their new content when it changed."""
-    if marks:
-        sources, ids = [m[0][0] for m in marks], [m[0][1] for m in marks]
-        await connection.execute(_SET_STATUS, consumer, sources, ids, status, [m[1] for m in marks])
+async def settle(connection: Connection, consumer: str, changes: Mapping[Mark, Settled]) -> None:
+    """Move messages to another status, with their new content and place where those changed."""
+    if not changes:
+        return
+    settled = list(changes.values())
+    places = [one.place or (None, None, None) for one in settled]
+    await connection.execute(
+        _SETTLE,
+        consumer,
+        [mark[0] for mark in changes],
+        [mark[1] for mark in changes],
+        [one.status for one in settled],
+        [one.sha for one in settled],
+        *(list(column) for column in zip(*places, strict=True)),
+    )
 
 
 async def parked_at(

@@ -1,6 +1,8 @@
 """Kafka: how clients are made, and that topics are as the table says. Nobody else makes a client."""
 
+import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -61,6 +63,18 @@ def producer(settings: KafkaSettings, client_id: str) -> AIOKafkaProducer:
         max_request_size=2 * 1024 * 1024,
         request_timeout_ms=30_000,
     )
+
+
+async def discard(made: AIOKafkaProducer, timeout_s: float = 2.0) -> None:
+    """Close a producer for good, also one that still has records to send. Raises nothing."""
+    with suppress(BaseException):
+        await asyncio.wait_for(made.stop(), timeout_s)
+    # A stop that was cut short leaves its sender behind, which would go on for ever.
+    sender = made._sender and made._sender.sender_task
+    if sender is not None and not sender.done():
+        sender.cancel()
+        with suppress(BaseException):
+            await asyncio.wait_for(made.client.close(), timeout_s)
 
 
 def reader(settings: KafkaSettings) -> AIOKafkaConsumer:
@@ -141,6 +155,7 @@ __all__ = [
     "admin",
     "apply_topics",
     "consumer",
+    "discard",
     "producer",
     "reader",
     "verify_topics",

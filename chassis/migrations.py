@@ -88,7 +88,8 @@ async def _grant(connection: asyncpg.Connection, schema: Schema) -> None:
         await connection.execute(
             f'grant usage on schema "{name}" to {schema.role};'
             f'grant select, insert, update, delete on all tables in schema "{name}" to {schema.role};'
-            f'grant usage on all sequences in schema "{name}" to {schema.role}'
+            f'grant usage on all sequences in schema "{name}" to {schema.role};'
+            f'revoke insert, update, delete on "{name}".migration from {schema.role}'
         )
     for reader in set(schema.readers) & roles:
         await connection.execute(

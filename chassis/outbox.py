@@ -7,6 +7,9 @@ from datetime import datetime
 from uuid import UUID
 from zlib import crc32
 
+import asyncpg
+
+from chassis.errors import PoisonMessage
 from chassis.postgres import Connection
 from chassis.records import BYTES_MAX
 from contracts.catalogue import ENVELOPES
@@ -50,11 +53,23 @@ def shard_of(key: str) -> int:
 
 
 async def add(connection: Connection, service: str, rows: Sequence[OutboxRow]) -> None:
-    """Add messages in order and wake the relay at commit."""
+    """Add messages in order and wake the relay at commit.
+
+    Raises PoisonMessage when one of them is in the outbox already.
+    """
     if not rows:
         return
-    await connection.execute(
-        _ADD,
+    try:
+        await connection.execute(_ADD, *_columns(rows), channel(service))
+    except asyncpg.UniqueViolationError:
+        # Ids follow from their cause, so this message has had its effect under another id.
+        raise PoisonMessage(
+            "repeated_effect", "What follows from this message was said before."
+        ) from None
+
+
+def _columns(rows: Sequence[OutboxRow]) -> tuple[list[object], ...]:
+    return (
         [shard_of(row.key) for row in rows],
         [row.topic for row in rows],
         [row.key for row in rows],
@@ -62,7 +77,6 @@ async def add(connection: Connection, service: str, rows: Sequence[OutboxRow]) -
         [row.type for row in rows],
         [row.value for row in rows],
         [json.dumps(row.headers) if row.headers else None for row in rows],
-        channel(service),
     )
 
 

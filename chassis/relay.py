@@ -19,6 +19,9 @@ from contracts.envelope import CONTENT_TYPE
 BATCH = 2000
 _POLL_S = 0.25
 _REBALANCE_S = 2.0
+#: A short hiccup is nobody's business; after this the service says that it is not ready.
+_PATIENCE_S = 2.0
+_ACKNOWLEDGE_S = 60.0
 
 _NEXT = """
 select id, topic, key, type, value, headers from outbox
@@ -30,7 +33,11 @@ with gone as (delete from outbox where id = $1 returning *)
 insert into outbox_dead (id, shard, topic, key, event_id, type, value, headers, error)
 select id, shard, topic, key, event_id, type, value, headers, $2 from gone
 """
-_WORKERS = "select count(distinct pid) from pg_stat_activity where application_name = $1"
+# Other databases of the same server may be other systems with relays of the same name.
+_WORKERS = """
+select count(distinct pid) from pg_stat_activity
+where application_name = $1 and datname = current_database()
+"""
 
 
 class Relay(Service):
@@ -138,9 +145,9 @@ class Relay(Service):
                 except (MessageSizeTooLargeError, InvalidTopicError) as error:
                     await self._bury(connection, row, error)
                     break  # the rest of the round comes again, without this key
-            await asyncio.wait_for(asyncio.gather(*sent), 60)
+            await self._acknowledged(sent)
         except (MessageSizeTooLargeError, InvalidTopicError) as error:
-            await self._find_and_bury(connection, rows, error)
+            await self._find_and_bury(connection, rows, sent, error)
             raise
         crash_point("relay.after_produce")
         async with connection.transaction():
@@ -157,6 +164,17 @@ class Relay(Service):
             prefix + row["topic"], row["value"], row["key"].encode(), headers=_headers(row)
         )
 
+    async def _acknowledged(self, sent: list[Any]) -> None:
+        """Wait for the broker; after a while say that it is away. Raises as it answers, TimeoutError."""
+        if not sent:
+            return
+        _, waiting = await asyncio.wait(
+            sent, timeout=_PATIENCE_S, return_when=asyncio.FIRST_EXCEPTION
+        )
+        if waiting:
+            self.trouble = "relay: the broker does not acknowledge"
+        await asyncio.wait_for(asyncio.gather(*sent), _ACKNOWLEDGE_S)
+
     async def _bury(self, connection: asyncpg.Connection, row: Any, error: Exception) -> None:
         OUTBOX_DEAD.inc()
         log.error(
@@ -165,10 +183,15 @@ class Relay(Service):
         await connection.execute(_BURY, row["id"], repr(error)[:300])
 
     async def _find_and_bury(
-        self, connection: asyncpg.Connection, rows: list[Any], error: Exception
+        self, connection: asyncpg.Connection, rows: list[Any], sent: list[Any], error: Exception
     ) -> None:
-        """The broker refused a whole batch for one record: the largest is the one."""
-        largest = max(rows, key=lambda row: len(row["value"]))
+        """The broker refused a whole batch for one record: the largest in it is the one."""
+        refused = [
+            row
+            for row, future in zip(rows, sent, strict=False)
+            if future.done() and not future.cancelled() and type(future.exception()) is type(error)
+        ]
+        largest = max(refused, key=lambda row: len(row["value"]))
         await self._bury(connection, largest, error)
 
     async def _ready_producer(self) -> AIOKafkaProducer:
@@ -177,8 +200,7 @@ class Relay(Service):
             try:
                 await asyncio.wait_for(made.start(), 15)
             except BaseException:
-                with suppress(BaseException):
-                    await asyncio.wait_for(made.stop(), 2)
+                await kafka.discard(made)
                 raise
             self._producer = made
         return self._producer
@@ -187,8 +209,7 @@ class Relay(Service):
         """After any error the sequence numbers of a producer cannot be trusted."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(BaseException):
-                await asyncio.wait_for(producer.stop(), 10)
+            await kafka.discard(producer)
 
     async def on_stop(self) -> None:
         """Finish the round."""

@@ -11,10 +11,19 @@ from chassis.aggregate import Aggregate, S
 from chassis.errors import TransientError
 from chassis.postgres import Connection
 
+_PARKED = "parked:"
+#: The body of a row that was never decided on; views read it as JSON.
+_NEW = "null"
+#: In place of a dead letter's place: it was given up, its number is done when its turn comes.
+DISCARDED = ""
+
 
 @dataclass(slots=True)
 class Row(Generic[S]):
-    """One aggregate's state with its place in the streams; `parked` are unsettled dead letters by topic."""
+    """One aggregate's state with its place in the streams.
+
+    `parked` are the unsettled dead letters by topic and sequence, with their places.
+    """
 
     id: UUID
     version: int
@@ -24,7 +33,7 @@ class Row(Generic[S]):
     waiting: bool
     positions: dict[str, int]
     sequences: dict[str, int]
-    parked: dict[str, int] = field(default_factory=dict)
+    parked: dict[str, dict[int, str]] = field(default_factory=dict)
     changed: bool = False
 
     def next_sequence(self, topic: str) -> int:
@@ -41,7 +50,7 @@ class RowStore(Generic[S]):
         table = aggregate.table
         self._insert = (
             f"insert into {table} (id, version, decided_at, positions, sequences, body)"
-            " select id, 0, '2000-01-01Z', '{}', '{}', '' from unnest($1::uuid[]) as id order by id"
+            f" select id, 0, '2000-01-01Z', '{{}}', '{{}}', '{_NEW}' from unnest($1::uuid[]) as id order by id"
             " on conflict do nothing"
         )
         self._load = (
@@ -84,12 +93,18 @@ class RowStore(Generic[S]):
 
     def _row(self, record: Any) -> Row[S]:
         positions = json.loads(record["positions"])
-        parked = {k[7:]: positions.pop(k) for k in list(positions) if k.startswith("parked:")}
+        parked = {
+            name.removeprefix(_PARKED): {int(k): v for k, v in positions.pop(name).items()}
+            for name in list(positions)
+            if name.startswith(_PARKED)
+        }
         body = record["body"]
         return Row(
             id=record["id"],
             version=record["version"],
-            state=self._aggregate.decode(body) if body else self._aggregate.empty(record["id"]),
+            state=self._aggregate.decode(body)
+            if body != _NEW
+            else self._aggregate.empty(record["id"]),
             decided_at=record["decided_at"],
             due_at=record["due_at"],
             waiting=record["waiting"],
@@ -120,5 +135,5 @@ class RowStore(Generic[S]):
 
 
 def _positions(row: Row[Any]) -> str:
-    parked = {f"parked:{topic}": sequence for topic, sequence in row.parked.items()}
+    parked = {f"{_PARKED}{topic}": places for topic, places in row.parked.items()}
     return json.dumps({**row.positions, **parked})

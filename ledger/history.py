@@ -1,7 +1,7 @@
 """The facts that paid time follows from: paid periods, what refunds took away, the customer's will."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -9,7 +9,6 @@ from uuid import UUID
 from contracts.billing import Basis
 from contracts.policy import ProviderPolicy
 from contracts.values import Instant, Money, PaymentKind, Plan
-from ledger.calendar import end_of, possible_end
 
 #: The policy version that is stamped on a fact.
 PolicyOf = Callable[[str], ProviderPolicy]
@@ -93,32 +92,50 @@ class History:
 
     periods: tuple[PaidPeriod, ...] = ()
     wills: tuple[Will, ...] = ()
-    #: Periods whose renewal charge was requested or failed; decides `payment_failed` or `lapsed` (Q8).
-    charged: frozenset[UUID] = frozenset()
+    #: By the fact that told it: the period after which money was asked for, or an attempt failed.
+    charged: tuple[tuple[UUID, UUID], ...] = ()
 
     def with_period(self, period: PaidPeriod) -> "History":
         """The history with one more period, or with another one in place of the one with its id."""
         others = (p for p in self.periods if p.period_id != period.period_id)
         periods = sorted((*others, period), key=lambda p: (p.start, p.paid_at, p.period_id))
-        return replace(self, periods=tuple(periods))
+        return History(tuple(periods), self.wills, self.charged)
 
     def with_will(self, will: Will) -> "History":
         """The history with one more change of will; one that it knows stays as it is."""
         if any(known.fact_id == will.fact_id for known in self.wills):
             return self
         wills = sorted((*self.wills, will), key=lambda w: (w.at, _RANK[w.reason], w.fact_id))
-        return replace(self, wills=tuple(wills))
+        return History(self.periods, tuple(wills), self.charged)
 
-    def with_charged(self, renews: UUID) -> "History":
-        """The history in which money was asked for after this period (Q8)."""
-        return replace(self, charged=self.charged | {renews})
+    def without_will(self, fact_id: UUID) -> "History":
+        """The history in which that change of will never was."""
+        wills = tuple(will for will in self.wills if will.fact_id != fact_id)
+        return History(self.periods, wills, self.charged)
+
+    def with_charged(self, fact_id: UUID, renews: UUID) -> "History":
+        """The history in which money was asked for after this period; a fact tells it of one only."""
+        others = (told for told in self.charged if told[0] != fact_id)
+        return History(self.periods, self.wills, tuple(sorted((*others, (fact_id, renews)))))
+
+    def was_charged(self, renews: UUID) -> bool:
+        """Whether money was asked for after this period: `payment_failed` or `lapsed` (Q8)."""
+        return any(period_id == renews for _, period_id in self.charged)
 
     @property
     def effective_wills(self) -> tuple[Will, ...]:
-        """The changes of will that changed anything: switching off what is off counts for nothing."""
+        """The changes of will that count, from the order on.
+
+        Switching off what is off counts for nothing; only a cancellation can be withdrawn.
+        """
         found: list[Will] = []
         for will in self.wills:
-            if will.reason == "ordered" or not found or found[-1].auto_renew != will.auto_renew:
+            before = found[-1] if found else None
+            if (
+                will.reason == "ordered"
+                or (before and will.reason == "withdrawn" and before.reason == "canceled")
+                or (before and before.auto_renew and not will.auto_renew)
+            ):
                 found.append(will)
         return tuple(found)
 
@@ -147,45 +164,4 @@ def last_of(periods: Iterable[PaidPeriod]) -> PaidPeriod | None:
     """The period that ends last; an open one ends after all others."""
     return max(
         periods, key=lambda p: (p.end is None, p.end or p.start, p.start, p.period_id), default=None
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Where a newly paid period lies, and what its successors count from."""
-
-    start: datetime
-    end: datetime | None
-    basis: Basis
-    anchor: datetime
-    step: int
-
-
-def bounds_from_end(previous: PaidPeriod, term: str, tz: str) -> Bounds:
-    """The period after `previous`, from its end (S-14b). `previous` must be limited."""
-    if previous.end is None:
-        raise ValueError("an unlimited period has no successor")
-    anchor, step = (
-        (previous.anchor, previous.step + 1) if previous.plan.term == term else (previous.end, 1)
-    )
-    return Bounds(previous.end, end_of(anchor, term, step, tz), "from_end", anchor, step)
-
-
-def bounds_from(start: datetime, term: str, tz: str) -> Bounds:
-    """A period that starts a new chain at `start` (T14, T27)."""
-    return Bounds(start, end_of(start, term, 1, tz), "from_now", start, 1)
-
-
-def bounds_given(start: datetime, end: datetime | None, term: str, tz: str) -> Bounds:
-    """The period that upstream gave; its successors count from a given end that is not the term's (Q3)."""
-    whole = end_of(start, term, 1, tz)
-    if end is None or end == whole:
-        return Bounds(start, whole, "given", start, 1)
-    return Bounds(start, possible_end(end), "given", end, 0)
-
-
-def overlap(one: Bounds | PaidPeriod, other: Bounds | PaidPeriod) -> bool:
-    """Whether two spans of paid time share an instant."""
-    return (other.end is None or one.start < other.end) and (
-        one.end is None or other.start < one.end
     )

@@ -110,7 +110,7 @@ def _after_end(
         return Stage("grace", max(end, since), ended, grace_end)
     if instant < hold_end:
         return Stage("hold", max(grace_end, since), ended, hold_end)
-    reason: ExpiryReason = "payment_failed" if ended.period_id in history.charged else "lapsed"
+    reason: ExpiryReason = "payment_failed" if history.was_charged(ended.period_id) else "lapsed"
     return Stage("expired", hold_end, ended, None, reason)
 
 

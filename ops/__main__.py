@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
@@ -41,10 +42,10 @@ def build() -> App:
     return app
 
 
-def main() -> None:
-    """Run the command line; exits 0, or as ops.errors says, or 130 after Ctrl-C."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line (ours by default); exits 0, or as ops.errors says, or 130 after Ctrl-C."""
     try:
-        build()()
+        build()(arguments)
     except OpsError as error:
         sys.stderr.write(f"tenure: {error}\n")
         sys.exit(error.exit_code)

@@ -61,16 +61,21 @@ def _by_key(messages: Sequence[Envelope]) -> dict[str, list[Envelope]]:
 def _payments_answered(evidence: Evidence, _: Policies) -> Iterator[Violation]:
     """Every success from upstream became one paid period, or was refused with a reason."""
     told: Counter[tuple[str, UUID]] = Counter()
+    unknown: set[tuple[str, UUID]] = set()
     for message in evidence.billing:
         data = message.data
         if not isinstance(data, billing.PaymentSucceeded | billing.PaymentRefused):
             continue
         if isinstance(data, billing.PaymentSucceeded) or data.code != "ORDER_UNKNOWN":
             told[message.subject, data.fact_id] += 1
+        else:
+            unknown.add((message.subject, data.fact_id))
     for message in evidence.upstream:
         if isinstance(message.data, payments.PaymentSucceeded):
             id = str(subscription_id(message.providerid, message.subject))
-            if told[id, message.cause_id] != 1:
+            # Without its order it is refused for as long as the order does not come.
+            waits = (id, message.cause_id) in unknown and not told[id, message.cause_id]
+            if told[id, message.cause_id] != 1 and not waits:
                 order = message.data.order_id
                 yield Violation(
                     "PAYMENT_NOT_ANSWERED_ONCE",
@@ -175,12 +180,15 @@ def _one_confirmation(evidence: Evidence, _: Policies) -> Iterator[Violation]:
 
 
 def _no_charge_twice(evidence: Evidence, _: Policies) -> Iterator[Violation]:
-    """No period is charged for twice, and no charge is taken twice."""
-    asked: Counter[tuple[UUID, UUID]] = Counter()
+    """At most one charge stands per period, asked and not withdrawn, and none is taken twice."""
+    standing: dict[UUID, tuple[UUID, UUID]] = {}
     for message in evidence.requests:
-        if isinstance(message.data, payments.ChargeRequested):
-            asked[message.data.subscription_id, message.data.renews] += 1
-    for (id, renews), count in asked.items():
+        data = message.data
+        if isinstance(data, payments.ChargeRequested):
+            standing[data.charge_id] = (data.subscription_id, data.renews)
+        elif isinstance(data, payments.ChargeWithdrawn):
+            standing.pop(data.charge_id, None)
+    for (id, renews), count in Counter(standing.values()).items():
         if count != 1:
             yield Violation(
                 "CHARGED_TWICE", f"Period {renews} was charged for {count} times.", str(id)

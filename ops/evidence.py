@@ -1,8 +1,10 @@
 """Gathering what the cross-check judges: every topic from its beginning, and the mails as held."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+
+from aiokafka import ConsumerRecord
 
 from contracts import licensing
 from contracts.envelope import Envelope
@@ -33,36 +35,42 @@ _READ = (
 
 async def gather(stack: Stack, message_ids: Iterable[str], now: datetime) -> Evidence:
     """Read all topics up to their present ends. Raises Unavailable."""
-    told: dict[str, list[Envelope]] = {}
     async with Broker(stack) as broker:
-        for topic in _READ:
-            partitions = await broker.partitions([stack.topic(topic.name)])
-            records = await read_whole(broker, partitions)
-            told[topic.name] = _once(understood(record.value) for record in records)
         letters = [stack.topic(topic.name) for topic in DEAD_LETTERS.values()]
         ends = await broker.ends(await broker.partitions(letters))
+        partitions = await broker.partitions([stack.topic(topic.name) for topic in _READ])
+        records = await read_whole(broker, partitions)
+    return evidence_of(stack, records, Counter(message_ids), sum(ends.values()), now)
+
+
+def evidence_of(
+    stack: Stack,
+    records: Iterable[ConsumerRecord],
+    mail_copies: Counter[str],
+    dead_letters: int,
+    now: datetime,
+) -> Evidence:
+    """The evidence in records of any topics, as they were read."""
+    told: dict[str, dict[tuple[str, str], Envelope]] = defaultdict(dict)
+    for record in records:
+        message = understood(record.value)
+        if message is not None:
+            # At its first place only: topics hold at least one copy.
+            topic = stack.plain_topic(record.topic)
+            told[topic].setdefault((message.source, message.id), message)
     cached = {
         message.subject: message.data
-        for message in told[LICENSING_ENTITLEMENTS.name]
+        for message in told[LICENSING_ENTITLEMENTS.name].values()
         if isinstance(message.data, licensing.Entitlement)
     }
     return Evidence(
-        upstream=told[PAYMENTS_EVENTS.name],
-        requests=told[PAYMENTS_REQUESTS.name],
-        billing=told[BILLING_EVENTS.name],
-        licensing=told[LICENSING_EVENTS.name],
+        upstream=[*told[PAYMENTS_EVENTS.name].values()],
+        requests=[*told[PAYMENTS_REQUESTS.name].values()],
+        billing=[*told[BILLING_EVENTS.name].values()],
+        licensing=[*told[LICENSING_EVENTS.name].values()],
         entitlements=cached,
-        notifications=told[NOTIFICATIONS_EVENTS.name],
-        mail_copies=Counter(message_ids),
-        dead_letters=sum(ends.values()),
+        notifications=[*told[NOTIFICATIONS_EVENTS.name].values()],
+        mail_copies=mail_copies,
+        dead_letters=dead_letters,
         now=now,
     )
-
-
-def _once(messages: Iterable[Envelope | None]) -> list[Envelope]:
-    """Each message once, at its first place: topics hold at least one copy."""
-    found: dict[tuple[str, str], Envelope] = {}
-    for message in messages:
-        if message is not None:
-            found.setdefault((message.source, message.id), message)
-    return list(found.values())

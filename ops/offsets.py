@@ -13,21 +13,33 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from contracts.topics import SERVICES, TOPICS
 from ops.broker import Broker, Offsets
 from ops.connection import Stack
+from ops.work import Work
 
 #: The simulator's group and what it reads, relative to the topic prefix.
 _PAYMENT_SYSTEM = ("payment-system", "payments.requests")
 
 
-def reads(stack: Stack, *, payment_system: bool = False) -> dict[str, tuple[str, ...]]:
-    """Which topics each group reads, by the topic table; with the simulator's group if it runs."""
-    groups = {
+def reads(stack: Stack) -> dict[str, tuple[str, ...]]:
+    """Which topics each service's group reads, by the topic table."""
+    return {
         stack.group(service): tuple(stack.topic(t.name) for t in TOPICS if service in t.readers)
         for service in SERVICES
     }
-    if payment_system:
-        group, topic = _PAYMENT_SYSTEM
-        groups[stack.topic(group)] = (stack.topic(topic),)
-    return groups
+
+
+async def find_groups(stack: Stack, work: Work) -> dict[str, tuple[str, ...]]:
+    """The groups of the services, and the simulator's where it has plans or has ever consumed."""
+    groups = reads(stack)
+    simulator = [item for item in work.items if item.schema == "simulator"]
+    if not simulator:
+        return groups
+    group, topic = (stack.topic(name) for name in _PAYMENT_SYSTEM)
+    if not any(item.next_due_at for item in simulator):
+        async with Broker(stack) as broker:
+            known = await broker.admin.list_consumer_groups()
+        if group not in {name for name, *_ in known}:
+            return groups
+    return {**groups, group: (topic,)}
 
 
 class GroupOffsets:

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from ops.connection import Stack
 from ops.errors import TryAgain
-from ops.offsets import GroupOffsets, moved, reads
+from ops.offsets import GroupOffsets, find_groups, moved
 from ops.work import Work, read_work, statement
 
 _FIRST_PAUSE_S = 0.001
@@ -45,7 +45,7 @@ class Quiet:
     """Tells when the stack has nothing to do; `async with Quiet(stack) as quiet`.
 
     `groups` (group -> topic names in Kafka) replaces the groups of the three services and, where
-    its schema exists, the simulator. Stuck keys are reported, not waited for.
+    it has plans or has ever consumed, the simulator. Stuck keys are reported, not waited for.
     """
 
     def __init__(self, stack: Stack, groups: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -63,8 +63,8 @@ class Quiet:
             self._statement = await statement(self._connection, virtual=self._stack.virtual)
             groups = self._groups
             if groups is None:
-                simulated = " from simulator.read_work" in self._statement
-                groups = reads(self._stack, payment_system=simulated)
+                work = await read_work(self._connection, self._statement)
+                groups = await find_groups(self._stack, work)
             offsets = GroupOffsets(self._stack, groups)
             self._offsets = await self._open.enter_async_context(offsets)
         except BaseException:

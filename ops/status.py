@@ -12,7 +12,7 @@ from contracts.topics import SERVICES
 from ops.connection import Stack, find_stack
 from ops.dead_letters import count_parked
 from ops.errors import CheckFailed
-from ops.offsets import GroupOffsets, reads
+from ops.offsets import GroupOffsets, find_groups
 from ops.services_http import get
 from ops.terminal import console, emit, run
 from ops.work import Work, read_work, statement
@@ -93,8 +93,7 @@ async def fetch(stack: Stack) -> Status:
         work = await read_work(connection, await statement(connection, virtual=stack.virtual))
         dead = await count_parked(connection)
         mail = {row["status"]: row["count"] for row in await connection.fetch(_MAIL)}
-    simulated = any(item.schema == "simulator" for item in work.items)
-    async with GroupOffsets(stack, reads(stack, payment_system=simulated)) as offsets:
+    async with GroupOffsets(stack, await find_groups(stack, work)) as offsets:
         committed, ends = await asyncio.gather(offsets.committed(), offsets.ends())
     lag: dict[str, dict[str, int]] = {group: {} for group in offsets.groups}
     for (group, topic), records in offsets.lag(committed, ends).items():

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -103,15 +104,19 @@ async def _tail(
         keys = frozenset((str(known.id).encode(), known.reference.encode()))
         wanted = Wanted(**{**vars(wanted), "keys": keys})
     shown = 0
-    async for record in stream(stack, wanted):
-        show(record)
-        shown += 1
-        if wanted.limit is not None and shown >= wanted.limit:
-            return
+    async with aclosing(stream(stack, wanted)) as records:
+        async for record in records:
+            show(record)
+            shown += 1
+            if wanted.limit is not None and shown >= wanted.limit:
+                return
 
 
-async def stream(stack: Stack, wanted: Wanted) -> AsyncIterator[ConsumerRecord]:
-    """The wanted records: the past in time order (the newest `limit`), then what comes."""
+async def stream(stack: Stack, wanted: Wanted) -> AsyncGenerator[ConsumerRecord, None]:
+    """The wanted records: the past in time order (the newest `limit`), then what comes.
+
+    Close it (`aclosing`) when leaving early, or its connection stays.
+    """
     async with Broker(stack) as broker:
         parts = await broker.partitions(stack.topic(name) for name in wanted.topics)
         ends = await broker.ends(parts)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
@@ -26,8 +27,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def console() -> Console:
-    """The console for data; a pipe gets wide plain text."""
-    wide = None if sys.stdout.isatty() else 160
+    """The console for data; a pipe gets wide plain text unless COLUMNS says otherwise."""
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
     return Console(width=wide, highlight=False, soft_wrap=False)
 
 

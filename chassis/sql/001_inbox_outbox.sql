@@ -50,6 +50,7 @@ create table held (
     "offset" bigint not null,
     timestamp_ms bigint not null,
     value bytea not null,
+    headers json not null,
     reason text not null check (reason in ('gap', 'key_parked')),
     held_at timestamptz not null default now(),
     primary key (topic, key, sequence)

@@ -7,12 +7,14 @@ from uuid import UUID
 from chassis.aggregate import Aggregate, Sequenced, Step
 from chassis.postgres import Connection
 from contracts.billing import BillingEvent, CustomerContact, RefundDeclined, RefundEvent
-from contracts.envelope import OWN_SOURCE, Envelope, effect_id
+from contracts.envelope import Envelope, effect_id
+from contracts.errors import Impossible
 from contracts.outgoing import Outgoing
 from contracts.payments import OrderPlaced
 from contracts.policy import Policies
-from contracts.topics import BILLING_COMMANDS, TOPIC_OF
+from contracts.topics import BILLING_COMMANDS, PAYMENTS_EVENTS, TOPIC_OF
 from contracts.values import customer_id, subscription_id
+from services.billing.alerts import alert
 from services.billing.domain.decide import decide, next_deadline
 from services.billing.domain.subscription import Subscription
 
@@ -60,10 +62,16 @@ def subscriptions(policies: Policies, digest_key: bytes) -> Aggregate[Subscripti
 
 
 def key_of(message: Envelope) -> UUID:
-    """The subscription that a message is about: upstream uses its own reference, we use the id."""
-    if message.source.startswith(OWN_SOURCE):
+    """The subscription that a message is about: upstream uses its own reference, we use the id.
+
+    Raises Impossible when the subject should be an id and is none.
+    """
+    if TOPIC_OF[message.type] is PAYMENTS_EVENTS:
+        return subscription_id(message.providerid, message.subject)
+    try:
         return UUID(message.subject)
-    return subscription_id(message.providerid, message.subject)
+    except ValueError:
+        raise Impossible("invalid_subject", "The subject is no subscription id.") from None
 
 
 async def project(
@@ -73,6 +81,7 @@ async def project(
     now: datetime,
 ) -> Sequence[Sequenced]:
     """Keep refund cases and command answers for readers, and number the customers' contacts."""
+    alert(steps)
     await _keep_cases(connection, steps)
     await _keep_answers(connection, steps, now)
     return await _contacts(connection, steps)
@@ -121,8 +130,10 @@ async def _keep_answers(connection: Connection, steps: Sequence[Step], now: date
 def _answer(message: Envelope, said: tuple[Outgoing, ...]) -> Outgoing | None:
     """The event that answers a command: the one that tells its fact, else the first thing said."""
     told = [o for o in said if isinstance(o.data, BillingEvent)]
-    about = (o for o in told if o.data.fact_id == message.cause_id)
-    return next(about, told[0] if told else None)
+    for outgoing in told:
+        if isinstance(outgoing.data, BillingEvent) and outgoing.data.fact_id == message.cause_id:
+            return outgoing
+    return told[0] if told else None
 
 
 async def _contacts(connection: Connection, steps: Sequence[Step]) -> Sequence[Sequenced]:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from chassis.aggregate import Aggregate
 from contracts.envelope import Envelope
+from contracts.errors import Impossible
 from contracts.policy import Policies
 from services.licensing.domain.decide import decide, next_deadline
 from services.licensing.domain.license import License
@@ -23,5 +24,8 @@ def licenses(policies: Policies) -> Aggregate[License]:
 
 
 def key_of(message: Envelope) -> UUID:
-    """The subscription that a message of billing is about."""
-    return UUID(message.subject)
+    """The subscription that a message of billing is about. Raises Impossible when the subject is no id."""
+    try:
+        return UUID(message.subject)
+    except ValueError:
+        raise Impossible("invalid_subject", "The subject is no subscription id.") from None

@@ -121,9 +121,7 @@ async def take_over(
     return [_started(row, None) for row in await connection.fetch(_TAKE_OVER, limit, claim, lease)]
 
 
-async def extend(
-    connection: Connection, claims: Collection[UUID], lease: timedelta
-) -> None:
+async def extend(connection: Connection, claims: Collection[UUID], lease: timedelta) -> None:
     """Keep our claims while a mail server takes its time."""
     await connection.execute(_EXTEND, list(claims), lease)
 

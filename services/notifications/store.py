@@ -147,7 +147,7 @@ def _contact(record: Record) -> tuple[UUID, int, CustomerContact | None]:
     if envelope is not None and isinstance(envelope.data, CustomerContact):
         return envelope.data.customer_id, envelope.sequence or 0, envelope.data
     headers = dict(record.headers)
-    return UUID((record.key or b"").decode()), int(headers.get(_SEQUENCE_HEADER, b"0")), None
+    return UUID((record.key or b"").decode()), int(headers.get(_SEQUENCE_HEADER) or b"0"), None
 
 
 def _fields(contact: CustomerContact | None) -> tuple[str | None, ...]:

@@ -136,6 +136,12 @@ class Story:
 
     def order(self, order_id: str = "O-1", term: str = "P1Y", **changes: Any) -> list[Data]:
         """A customer orders a year of the product with automatic renewal."""
+        return self.publish(payments.OrderPlaced(**self.order_data(order_id, term, **changes)))
+
+    def order_data(
+        self, order_id: str = "O-1", term: str = "P1Y", **changes: Any
+    ) -> dict[str, Any]:
+        """What an order says."""
         fields: dict[str, Any] = {
             "order_id": order_id,
             "customer": payments.Customer(customer_ref="C-1", name=NAME, email=EMAIL, locale="en"),
@@ -147,8 +153,8 @@ class Story:
             ),
             "amount": PRICE,
             "auto_renew": True,
-        } | changes
-        return self.publish(payments.OrderPlaced(**fields))
+        }
+        return fields | changes
 
     def pay(
         self, order_id: str = "O-1", kind: Any = "initial", at: datetime | None = None, **more: Any
@@ -167,6 +173,7 @@ class Story:
                 charge_id=charge_id,
                 attempt=1,
                 hard_decline=final,
+                next_attempt_at=None if final else self.now + timedelta(days=3),
                 reason="card declined",
             )
         )
@@ -210,7 +217,7 @@ class Story:
         self, order_id: str = "O-1", at: datetime | None = None, full: bool = True, **more: Any
     ) -> list[Data]:
         """The money of an order went back, by the provider alone unless a refund_id is given."""
-        fields = {"order_id": order_id, "amount": PRICE, "full": full} | more
+        fields: dict[str, Any] = {"order_id": order_id, "amount": PRICE, "full": full} | more
         return self.publish(payments.RefundSucceeded(**fields), at)
 
     def refund_fails(self, order_id: str = "O-1") -> list[Data]:

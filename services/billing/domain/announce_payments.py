@@ -9,18 +9,18 @@ from contracts import billing
 from contracts.base import Data
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
+from services.billing.domain.announce_orders import INCOMPLETE_EXPIRED, order_announcements
 from services.billing.domain.announcement import Announcement
 from services.billing.domain.refund_window import refund_until
 from services.billing.domain.standing import Standing
 
 #: A payment waits this long for its order before it is refused (Q6).
 ORDER_UNKNOWN_AFTER = timedelta(hours=24)
-INCOMPLETE_EXPIRED = "incomplete-expired"
 
 
 def payment_announcements(known: Standing) -> Iterator[Announcement]:
     """Orders, the periods bought, payments accepted, refused, failed or still without their order."""
-    yield from _orders(known)
+    yield from order_announcements(known)
     payments = {
         fact.fact_id: fact for fact in known.subscription.facts if isinstance(fact, facts.Paid)
     }
@@ -39,7 +39,7 @@ def payment_announcements(known: Standing) -> Iterator[Announcement]:
         yield Announcement(f"refused:{fact_id}", paid.at, partial(_refused, paid, code, paid.at))
     for fact in known.subscription.facts:
         if isinstance(fact, facts.Failed):
-            yield Announcement(f"failed:{fact.fact_id}", fact.at, partial(_failed, known, fact))
+            yield _failure(fact, known.failed_period(fact))
     yield from waiting_announcements(known)
 
 
@@ -50,47 +50,6 @@ def waiting_announcements(known: Standing) -> Iterator[Announcement]:
         yield Announcement(
             f"unknown:{paid.fact_id}", at, partial(_refused, paid, "ORDER_UNKNOWN", at)
         )
-
-
-def _orders(known: Standing) -> Iterator[Announcement]:
-    """The first order comes before all else; a later one is told when it is paid, and counts from then."""
-    first = known.first_order
-    if first is None:
-        return
-    created = partial(_created, known, first, first.fact_id, first.at)
-    earliest = min(first.at, known.subscription.facts[0].at)
-    yield Announcement(f"created:{first.order_id}", earliest, created)
-    for period in known.history.periods:
-        order = known.orders.get(period.order_id)
-        if order and order is not first and period.kind == "initial":
-            created = partial(_created, known, order, period.fact_id, period.paid_at)
-            yield Announcement(f"ordered:{period.period_id}", period.paid_at, created)
-    if not known.history.periods:
-        at = first.at + known.policy(first.policy_version).incomplete_ttl
-        yield Announcement(INCOMPLETE_EXPIRED, at, partial(_incomplete_expired, first, at))
-
-
-def _created(
-    known: Standing, order: facts.Ordered, fact_id: UUID, effective_at: datetime
-) -> tuple[Data, ...]:
-    return (
-        billing.SubscriptionCreated(
-            fact_id=fact_id,
-            effective_at=effective_at,
-            provider_id=known.subscription.provider_id,
-            reference=known.subscription.reference,
-            customer_id=order.customer_id,
-            plan=order.plan,
-            amount=order.amount,
-            auto_renew=order.auto_renew,
-            billing_tz=order.billing_tz,
-            policy_version=order.policy_version,
-        ),
-    )
-
-
-def _incomplete_expired(order: facts.Ordered, at: datetime) -> tuple[Data, ...]:
-    return (billing.SubscriptionIncompleteExpired(fact_id=order.fact_id, effective_at=at),)
 
 
 def _scheduled(known: Standing, period: PaidPeriod) -> Announcement:
@@ -169,19 +128,31 @@ def _refused(fact: facts.Paid, code: str, at: datetime) -> tuple[Data, ...]:
     )
 
 
-def _failed(known: Standing, fact: facts.Failed) -> tuple[Data, ...]:
-    return (
-        billing.PaymentFailed(
-            fact_id=fact.fact_id,
-            effective_at=fact.at,
-            order_id=fact.order_id,
-            kind=fact.kind,
-            amount=fact.amount,
-            charge_id=fact.charge_id,
-            period_id=known.failed_period(fact),
-            attempt=fact.attempt,
-            hard_decline=fact.hard_decline,
-            next_attempt_at=fact.next_attempt_at,
-            reason=fact.reason,
-        ),
+def _failure(fact: facts.Failed, renewed: UUID | None) -> Announcement:
+    """A failed attempt; said again when a late fact shows that another period was to be renewed."""
+    return Announcement(
+        f"failed:{fact.fact_id}",
+        fact.at,
+        lambda: (_failed(fact, renewed),),
+        value=str(renewed or ""),
+        correction=lambda old, event_id: _failed(fact, renewed, corrects=(event_id,)),
+    )
+
+
+def _failed(
+    fact: facts.Failed, renewed: UUID | None, corrects: tuple[UUID, ...] | None = None
+) -> Data:
+    return billing.PaymentFailed(
+        fact_id=fact.fact_id,
+        effective_at=fact.at,
+        corrects=corrects,
+        order_id=fact.order_id,
+        kind=fact.kind,
+        amount=fact.amount,
+        charge_id=fact.charge_id,
+        period_id=renewed,
+        attempt=fact.attempt,
+        hard_decline=fact.hard_decline,
+        next_attempt_at=fact.next_attempt_at,
+        reason=fact.reason,
     )

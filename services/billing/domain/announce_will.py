@@ -15,24 +15,28 @@ from services.billing.domain.standing import Standing
 
 def will_announcements(known: Standing) -> Iterator[Announcement]:
     """Every cancellation that had an effect, with the date it names, and every withdrawal."""
+    wills = known.history.effective_wills
+    told = {fact.fact_id: fact for fact in known.subscription.facts}
+    for before, will in zip((None, *wills), wills, strict=False):
+        match told.get(will.fact_id):
+            case facts.Canceled() as fact:
+                yield _cancellation(known, fact, current=will is wills[-1])
+            case facts.Uncanceled() as fact if before:
+                withdrawn = partial(_uncanceled, fact, before.fact_id)
+                yield Announcement(f"uncanceled:{fact.fact_id}", fact.at, withdrawn)
+
+
+def _cancellation(known: Standing, fact: facts.Canceled, current: bool) -> Announcement:
+    """A cancellation and the date it names, which is corrected while it is in force."""
     through = known.history.paid_through
-    current = known.history.effective_wills[-1].fact_id
-    for fact in known.effective_cancellations:
-        ends = max(through, fact.at) if through else None
-        moved = partial(_date_changed, fact, ends) if fact.fact_id == current and ends else None
-        yield Announcement(
-            f"canceled:{fact.fact_id}",
-            fact.at,
-            partial(_canceled, known, fact, ends),
-            value=ends.isoformat() if ends else "-",
-            correction=moved,
-        )
-    for uncanceled, cancellation_id in known.effective_withdrawals:
-        yield Announcement(
-            f"uncanceled:{uncanceled.fact_id}",
-            uncanceled.at,
-            partial(_uncanceled, uncanceled, cancellation_id),
-        )
+    ends = max(through, fact.at) if through else None
+    return Announcement(
+        f"canceled:{fact.fact_id}",
+        fact.at,
+        partial(_canceled, known, fact, ends),
+        value=ends.isoformat() if ends else "-",
+        correction=partial(_date_changed, fact, ends) if current and ends else None,
+    )
 
 
 def _canceled(known: Standing, fact: facts.Canceled, ends: datetime | None) -> tuple[Data, ...]:

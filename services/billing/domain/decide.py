@@ -1,4 +1,4 @@
-"""Billing's one decision: add the fact, derive the standing, stamp verdicts, say what is new, corrections first."""
+"""Billing's one decision: add the fact, derive the standing, stamp verdicts, say what is new."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -10,11 +10,13 @@ from contracts.policy import Policies
 from contracts.topics import BILLING_COMMANDS, TOPIC_OF
 from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
-from services.billing.domain.commands import Refusal, verdict
+from services.billing.domain.commands import verdict
 from services.billing.domain.fold import standing
 from services.billing.domain.intake import answering, facts_of
 from services.billing.domain.paybacks import paybacks
+from services.billing.domain.refusal import Refusal
 from services.billing.domain.renewals import (
+    DueCharge,
     due_charge,
     recoverable_until,
     request_charge,
@@ -36,7 +38,7 @@ def decide(
 ) -> tuple[Subscription, tuple[Outgoing, ...]]:
     """The subscription after a message or a passed deadline, and what billing says about it.
 
-    Raises Impossible for an unknown provider.
+    Raises Impossible for an unknown provider or time zone, a time in the far future, an end beyond all time.
     """
     cause_id = message.cause_id
     refusal: Refusal | None = None
@@ -49,9 +51,9 @@ def decide(
             subscription = subscription.knowing(answer)
             if subscription.facts is before.facts:
                 return before, ()
-            if _is_command(message):
-                now = max(now, *(fact.at for fact in answer))
-    known, subscription = _with_verdicts(subscription, policies, cause_id, now)
+            # What we stamp ourselves may lie a tick ahead of the clock: time does not run back.
+            now = max([now, *(fact.at for fact in answer if fact.at != message.time)])
+    known, subscription, due = _with_verdicts(subscription, policies, cause_id, now)
     speaker = Speaker(
         SERVICE, cause_id, str(subscription.subscription_id), subscription.provider_id
     )
@@ -60,7 +62,7 @@ def decide(
         speaker.say(refusal.event(message.type, cause_id, now), now)
     foreseen = announcements(known)
     said = say(known, foreseen, speaker, now)
-    due_at = _due_at(known, foreseen, said, now)
+    due_at = _due_at(known, due, foreseen, said, now)
     return subscription.model_copy(update={"said": said, "due_at": due_at}), tuple(speaker.said)
 
 
@@ -111,19 +113,22 @@ def _named(subscription: Subscription, message: Envelope) -> Subscription:
 
 def _with_verdicts(
     subscription: Subscription, policies: Policies, cause_id: UUID, now: datetime
-) -> tuple[Standing, Subscription]:
-    """Stamp what must be decided now: accepted and refused payments, charges to ask for or withdraw."""
+) -> tuple[Standing, Subscription, DueCharge | None]:
+    """Stamp what must be decided now: payments accepted or refused, money to give back, charges.
+
+    Returns the standing with them, and the charge that is due later.
+    """
     while True:
         known = standing(subscription, policies)
         if known.first_order is None:
-            return known, subscription
+            return known, subscription, None
         subscription = _stamp_payments(subscription, known)
         new = [*paybacks(known, cause_id, now), *withdrawals(known, cause_id, now)]
         due = due_charge(known)
         charge = request_charge(known, due, cause_id, now) if due and due.at <= now else None
         changed = subscription.knowing([*new, charge] if charge else new)
         if changed is subscription:
-            return known, subscription
+            return known, subscription, due
         subscription = changed
 
 
@@ -142,11 +147,14 @@ def _stamp_payments(subscription: Subscription, known: Standing) -> Subscription
 
 
 def _due_at(
-    known: Standing, foreseen: list[Announcement], said: tuple[Said, ...], now: datetime
+    known: Standing,
+    due: DueCharge | None,
+    foreseen: list[Announcement],
+    said: tuple[Said, ...],
+    now: datetime,
 ) -> datetime | None:
     made = {item.key for item in said}
     instants = [a.at for a in foreseen if a.key not in made]
-    due = due_charge(known)
     if due and now < recoverable_until(known, due.period):
         instants.append(due.at)
     instants += [charge.asked.charge_by for charge in known.charges.values() if charge.open]

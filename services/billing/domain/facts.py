@@ -228,5 +228,6 @@ _RANK = {
 
 
 def canonical(fact: AnyFact) -> tuple[object, ...]:
-    """The sort key of the canonical order."""
-    return (fact.at, _RANK[fact.fact], fact.fact_id)
+    """The sort key of the canonical order; at one instant, the initial payment comes first."""
+    later = isinstance(fact, Paid) and fact.kind != "initial"
+    return (fact.at, _RANK[fact.fact], later, fact.fact_id)

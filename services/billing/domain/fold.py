@@ -28,11 +28,13 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
                 count_payment(result, fact, accepted)
             case facts.Failed():
                 _failed(result, fact)
-            case facts.Canceled() | facts.Uncanceled():
-                _willing(result, fact)
+            case facts.Canceled():
+                result.add_will(Will(fact.fact_id, fact.at, auto_renew=False, reason="canceled"))
+            case facts.Uncanceled():
+                result.add_will(Will(fact.fact_id, fact.at, auto_renew=True, reason="withdrawn"))
             case facts.ChargeRequested():
                 result.charges[fact.charge_id] = Charge(fact)
-                result.add_charged(fact.renews)
+                result.add_charged(fact.fact_id, fact.renews)
             case facts.ChargeWithdrawn():
                 charge = result.charges[fact.charge_id]
                 charge.open, charge.canceled = False, fact.reason == "canceled"
@@ -53,23 +55,7 @@ def _ordered(result: Standing, fact: facts.Ordered) -> None:
 def _failed(result: Standing, fact: facts.Failed) -> None:
     renewed = result.failed_period(fact)
     if renewed:
-        result.add_charged(renewed)
+        result.add_charged(fact.fact_id, renewed)
     charge = result.charge_answered_by(fact)
     if charge and fact.final:
         charge.open = False
-
-
-def _willing(result: Standing, fact: facts.Canceled | facts.Uncanceled) -> None:
-    """A cancellation counts while renewal is on; a withdrawal while the cancellation has not taken effect."""
-    current = result.history.wills[-1] if result.history.wills else None
-    if isinstance(fact, facts.Canceled):
-        if current and current.auto_renew:
-            result.add_will(
-                Will(fact_id=fact.fact_id, at=fact.at, auto_renew=False, reason="canceled")
-            )
-            result.effective_cancellations.append(fact)
-        return
-    through = result.history.paid_through
-    if current and current.reason == "canceled" and (through is None or fact.at < through):
-        result.add_will(Will(fact_id=fact.fact_id, at=fact.at, auto_renew=True, reason="withdrawn"))
-        result.effective_withdrawals.append((fact, current.fact_id))

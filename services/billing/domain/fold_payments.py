@@ -3,16 +3,8 @@
 from uuid import UUID
 
 from contracts.values import period_id
-from ledger.history import (
-    Bounds,
-    PaidPeriod,
-    Will,
-    bounds_from,
-    bounds_from_end,
-    bounds_given,
-    last_of,
-    overlap,
-)
+from ledger.bounds import Bounds, bounds_from, bounds_from_end, bounds_given, overlap
+from ledger.history import PaidPeriod, Will, last_of
 from services.billing.domain import facts
 from services.billing.domain.standing import Standing
 

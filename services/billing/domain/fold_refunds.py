@@ -6,7 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 from contracts.billing import RefundEffect
-from ledger.history import PaidPeriod, Taken, Will, bounds_from_end, last_of, overlap
+from ledger.bounds import bounds_from_end, overlap
+from ledger.history import PaidPeriod, Taken, Will, last_of
 from services.billing.domain import facts
 from services.billing.domain.standing import Case, Standing
 
@@ -54,8 +55,7 @@ def _take(result: Standing, fact: facts.CaseApproved) -> None:
         return
     taken = Taken(fact.fact_id, fact.at, fact.reason, fact.before_start)
     result.set_period(replace(period, taken=taken))
-    if result.history.auto_renew:
-        result.add_will(Will(fact.fact_id, fact.at, auto_renew=False, reason="refunded"))
+    result.add_will(Will(fact.fact_id, fact.at, auto_renew=False, reason="refunded"))
 
 
 def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:

@@ -37,46 +37,11 @@ def facts_of(
         case payments.OrderPlaced():
             return (_ordered(message, fact_id, data, policies, version, digest_key),)
         case payments.PaymentSucceeded():
-            return (
-                facts.Paid(
-                    fact_id=fact_id,
-                    at=at,
-                    order_id=data.order_id,
-                    kind=data.kind,
-                    amount=data.amount,
-                    given=data.period,
-                    charge_id=data.charge_id,
-                    received_at=now,
-                    policy_version=version,
-                ),
-            )
+            return (_paid(fact_id, at, data, version, now),)
         case payments.PaymentFailed():
-            return (
-                facts.Failed(
-                    fact_id=fact_id,
-                    at=at,
-                    order_id=data.order_id,
-                    kind=data.kind,
-                    amount=data.amount,
-                    charge_id=data.charge_id,
-                    attempt=data.attempt,
-                    hard_decline=data.hard_decline,
-                    next_attempt_at=data.next_attempt_at,
-                    reason=data.reason,
-                ),
-            )
+            return (_failed(fact_id, at, data),)
         case payments.RefundSucceeded():
-            return (
-                facts.RefundSettled(
-                    fact_id=fact_id,
-                    at=at,
-                    order_id=data.order_id,
-                    amount=data.amount,
-                    full=data.full,
-                    refund_id=data.refund_id,
-                    requested_at=data.requested_at,
-                ),
-            )
+            return (_refunded(fact_id, at, data),)
         case payments.RefundFailed():
             return (
                 facts.RefundFailed(
@@ -87,20 +52,58 @@ def facts_of(
                     reason=data.reason,
                 ),
             )
-        case payments.CancellationRequested():
-            return (
-                facts.Canceled(fact_id=fact_id, at=at, channel=data.channel, reason=data.reason),
-            )
-        case payments.CancellationWithdrawn():
-            return (facts.Uncanceled(fact_id=fact_id, at=at, channel=data.channel),)
-        case notifications.MailAccepted() if data.kind == "renewal-reminder":
-            if data.renews and data.end:
-                return (
-                    facts.ReminderProven(
-                        fact_id=fact_id, at=data.at, renews=data.renews, end=data.end
-                    ),
-                )
+        case payments.CancellationRequested(channel=channel, reason=reason):
+            return (facts.Canceled(fact_id=fact_id, at=at, channel=channel, reason=reason),)
+        case payments.CancellationWithdrawn(channel=channel):
+            return (facts.Uncanceled(fact_id=fact_id, at=at, channel=channel),)
+        case notifications.MailAccepted(kind="renewal-reminder", renews=UUID() as renews) if (
+            data.end
+        ):
+            return (facts.ReminderProven(fact_id=fact_id, at=data.at, renews=renews, end=data.end),)
     return ()
+
+
+def _paid(
+    fact_id: UUID, at: datetime, data: payments.PaymentSucceeded, version: str, now: datetime
+) -> facts.Paid:
+    return facts.Paid(
+        fact_id=fact_id,
+        at=at,
+        order_id=data.order_id,
+        kind=data.kind,
+        amount=data.amount,
+        given=data.period,
+        charge_id=data.charge_id,
+        received_at=now,
+        policy_version=version,
+    )
+
+
+def _failed(fact_id: UUID, at: datetime, data: payments.PaymentFailed) -> facts.Failed:
+    return facts.Failed(
+        fact_id=fact_id,
+        at=at,
+        order_id=data.order_id,
+        kind=data.kind,
+        amount=data.amount,
+        charge_id=data.charge_id,
+        attempt=data.attempt,
+        hard_decline=data.hard_decline,
+        next_attempt_at=data.next_attempt_at,
+        reason=data.reason,
+    )
+
+
+def _refunded(fact_id: UUID, at: datetime, data: payments.RefundSucceeded) -> facts.RefundSettled:
+    return facts.RefundSettled(
+        fact_id=fact_id,
+        at=at,
+        order_id=data.order_id,
+        amount=data.amount,
+        full=data.full,
+        refund_id=data.refund_id,
+        requested_at=data.requested_at,
+    )
 
 
 def _ordered(

@@ -8,8 +8,9 @@ from uuid import UUID
 from contracts.envelope import effect_id
 from contracts.policy import ProviderPolicy
 from contracts.values import Interval
+from ledger.bounds import bounds_from_end
 from ledger.calendar import is_short, nominal
-from ledger.history import PaidPeriod, bounds_from_end
+from ledger.history import PaidPeriod
 from services.billing.domain import facts
 from services.billing.domain.standing import Charge, Standing
 
@@ -71,7 +72,8 @@ def due_charge(known: Standing) -> DueCharge | None:
     if any(c.asked.renews == period.period_id and not c.canceled for c in known.charges.values()):
         return None
     policy = known.policy(period.policy_version)
-    if policy.charge != "by_us" or not known.history.auto_renew:
+    will = known.history.will_before(period.end)
+    if policy.charge != "by_us" or not known.history.auto_renew or not (will and will.auto_renew):
         return None
     if any(case.is_open for case in known.cases.values()):
         return None

@@ -67,8 +67,6 @@ class Standing:
     unasked: list[facts.RefundSettled] = field(default_factory=list)
     charges: dict[UUID, Charge] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
-    effective_cancellations: list[facts.Canceled] = field(default_factory=list)
-    effective_withdrawals: list[tuple[facts.Uncanceled, UUID]] = field(default_factory=list)
     proofs: dict[tuple[UUID, datetime], datetime] = field(default_factory=dict)
 
     def policy(self, version: str) -> ProviderPolicy:
@@ -132,9 +130,9 @@ class Standing:
         """Count one more change of the customer's will."""
         self.history = self.history.with_will(will)
 
-    def add_charged(self, renews: UUID) -> None:
+    def add_charged(self, fact_id: UUID, renews: UUID) -> None:
         """Remember that money was asked for after this period (Q8)."""
-        self.history = self.history.with_charged(renews)
+        self.history = self.history.with_charged(fact_id, renews)
 
     def set_period(self, period: PaidPeriod) -> None:
         """Add a period, or replace the one with its id."""

@@ -26,6 +26,8 @@ class License(Frozen):
 
     subscription_id: UUID
     provider_id: str = ""
+    #: The fact of the order that created it; an earlier one that arrives late takes its place.
+    ordered_by: UUID | None = None
     history: History = History()
     #: The period whose renewal charge is unanswered (Q7).
     charging: UUID | None = None
@@ -39,8 +41,11 @@ class License(Frozen):
 def learn(license: License, message: Envelope) -> License:
     """The license after one message of billing; the same license when it does not concern access."""
     data = message.data
-    history = _learn(license.history, data)
-    charging = license.charging
+    history, charging = license.history, license.charging
+    changes: dict[str, object] = {}
+    if isinstance(data, billing.SubscriptionCreated) and data.corrects and license.ordered_by:
+        history = history.without_will(license.ordered_by)
+    history = _learn(history, data)
     match data:
         case billing.RenewalChargeRequested():
             charging = data.renews
@@ -49,12 +54,13 @@ def learn(license: License, message: Envelope) -> License:
         case billing.PaymentFailed() if data.period_id == charging:
             if data.hard_decline or data.next_attempt_at is None:
                 charging = None
-        case billing.SubscriptionCreated():
-            license = license.model_copy(update={"provider_id": data.provider_id})
-    if history == license.history and charging == license.charging:
+        case billing.SubscriptionCreated() if data.corrects or not license.provider_id:
+            changes = {"provider_id": data.provider_id, "ordered_by": data.fact_id}
+    if history == license.history and charging == license.charging and not changes:
         return license
     return license.model_copy(
         update={
+            **changes,
             "history": history,
             "charging": charging,
             "source_sequence": message.sequence or license.source_sequence,
@@ -82,9 +88,9 @@ def _learn(history: History, data: Data) -> History:
         case billing.PeriodVoided() | billing.PeriodRevoked():
             return _taken(history, data)
         case billing.RenewalChargeRequested():
-            return history.with_charged(data.renews)
+            return history.with_charged(data.fact_id, data.renews)
         case billing.PaymentFailed(period_id=UUID() as renewed):
-            return history.with_charged(renewed)
+            return history.with_charged(data.fact_id, renewed)
     return history
 
 

@@ -57,9 +57,7 @@ def test_an_unsent_mail_that_became_untrue_is_retracted(
 
 
 @pytest.mark.parametrize(("request_", "end", "kind"), UNTRUE)
-def test_a_waiting_mail_is_retracted_too(
-    request_: Envelope, end: Envelope, kind: MailKind
-) -> None:
+def test_a_waiting_mail_is_retracted_too(request_: Envelope, end: Envelope, kind: MailKind) -> None:
     _, said = tell([request_, end, CREATED])
     assert steps(said) == [f"mail-retracted {kind}"]
 
@@ -111,9 +109,7 @@ def test_a_retracted_reminder_that_is_due_again_is_sent() -> None:
 
 
 def test_an_unsent_expiry_mail_tells_the_corrected_reason() -> None:
-    state, said = tell(
-        [CREATED, event(licensing.Expired), event(licensing.ExpiryReasonCorrected)]
-    )
+    state, said = tell([CREATED, event(licensing.Expired), event(licensing.ExpiryReasonCorrected)])
     assert steps(said) == ["mail-requested expired"]
     assert state.notices[0].params["reason"] == "canceled"
 

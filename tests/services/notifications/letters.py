@@ -51,7 +51,12 @@ CASES: list[tuple[MailKind, type[Data], dict[str, Any]]] = [
     *(
         ("expired", licensing.Expired, {"reason": reason})
         for reason in (
-            "lapsed", "payment_failed", "canceled", "refunded", "refunded_renewal", "chargeback"
+            "lapsed",
+            "payment_failed",
+            "canceled",
+            "refunded",
+            "refunded_renewal",
+            "chargeback",
         )
     ),
 ]

@@ -100,7 +100,9 @@ class Office:
     async def contact(self, sequence: int = 1, **changes: Any) -> None:
         """The customer's contact arrives."""
         usual = {
-            "customer_id": CUSTOMER, "name": "Ada Lovelace", "email": "ada@x.example",
+            "customer_id": CUSTOMER,
+            "name": "Ada Lovelace",
+            "email": "ada@x.example",
             "locale": "en",
         }
         await self.project(sequence, billing.CustomerContact(**{**usual, **changes}))
@@ -108,14 +110,25 @@ class Office:
     async def project(self, sequence: int, contact: billing.CustomerContact | None) -> None:
         """A record of customers.contacts arrives; None is a tombstone."""
         envelope = contact and ENVELOPES[contact.TYPE](
-            specversion="1.0", id=str(named(f"contact {sequence}")), source="/tenure/billing",
-            type=contact.TYPE, subject=str(contact.customer_id), time=T0,
-            providerid="online-store", sequence=sequence, data=contact,
+            specversion="1.0",
+            id=str(named(f"contact {sequence}")),
+            source="/tenure/billing",
+            type=contact.TYPE,
+            subject=str(contact.customer_id),
+            time=T0,
+            providerid="online-store",
+            sequence=sequence,
+            data=contact,
         )
         record = Record(
-            "customers.contacts", 0, sequence, 0, str(CUSTOMER).encode(),
+            "customers.contacts",
+            0,
+            sequence,
+            0,
+            str(CUSTOMER).encode(),
             envelope.to_json() if envelope else None,
-            (("ce_sequence", str(sequence).encode()),), envelope or None,
+            (("ce_sequence", str(sequence).encode()),),
+            envelope or None,
         )
         async with self.pool.acquire() as connection, connection.transaction():
             await contacts(connection, [record])

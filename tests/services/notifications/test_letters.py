@@ -53,6 +53,8 @@ def reads_well(mail: Rendered) -> None:
     assert "\n" not in mail.subject
     for part in (mail.subject, mail.text, words(mail.html)):
         assert not re.search(r"\{\{|\}\}|\{%|%\}|None|T\d\d:\d\d|\s,|mj-", part)
+    paragraphs = mail.text.split("\n-- \n")[0]
+    assert not re.search(r"\S\n\S", paragraphs)
     assert "Grace" not in mail.subject
     assert "Grace," in mail.text
     assert "Grace," in words(mail.html)
@@ -103,9 +105,10 @@ def test_instants_are_told_in_the_customers_zone_else_the_subscriptions(
     letterhead: Letterhead,
 ) -> None:
     letter = letter_of_kind("grace-started")
-    assert "10:00 (Coordinated Universal Time)" in render(
-        letterhead, "grace-started", letter, time_zone="UTC"
-    ).text
+    assert (
+        "10:00 (Coordinated Universal Time)"
+        in render(letterhead, "grace-started", letter, time_zone="UTC").text
+    )
     for unknown in (None, "Mars/Olympus", "../../etc/passwd"):
         mail = render(letterhead, "grace-started", letter, time_zone=unknown)
         assert "12:00 (Central European Summer Time)" in mail.text
@@ -149,7 +152,7 @@ def test_a_cancellation_names_the_end_and_how_to_get_money_back(letterhead: Lett
 
 
 def test_user_text_is_escaped_in_html(letterhead: Letterhead) -> None:
-    letter = {**letter_of_kind("refund-settled"), "order_id": "<img/onerror=x>&\"{{7*7}}"}
+    letter = {**letter_of_kind("refund-settled"), "order_id": '<img/onerror=x>&"{{7*7}}'}
     mail = render(letterhead, "refund-settled", letter, name="<b>Ada</b>")
     assert "<b>Ada" not in mail.html
     assert "<img/onerror" not in mail.html

@@ -14,7 +14,11 @@ from services.notifications.verdicts import Verdict
 from tests.domain.notifications.stories import CREATED, PAID, REMINDER, SCHEDULED, T0, event
 from tests.services.notifications.office import Office, kinds
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# One stack, one loop, one worker of a parallel run.
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("notifications"),
+]
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -39,7 +43,8 @@ async def test_a_confirmation_arrives_once_and_is_told(office: Office) -> None:
     assert mail["MessageID"] in row["message_id"]
     assert (row["outcome"], row["attempts"], row["smtp_code"]) == ("accepted", 1, 250)
     assert await office.said() == [
-        "mail-requested order-confirmation", "mail-accepted order-confirmation",
+        "mail-requested order-confirmation",
+        "mail-accepted order-confirmation",
     ]
 
 
@@ -49,7 +54,9 @@ async def test_a_temporary_refusal_is_tried_again_in_business_time(office: Offic
     await office.contact()
     async with office.sending():
         for attempts, wait in ((1, MINUTE), (2, 2 * MINUTE)):
-            await office.until("select bool_and(attempts = $1 and status = 'queued') from mail", attempts)
+            await office.until(
+                "select bool_and(attempts = $1 and status = 'queued') from mail", attempts
+            )
             await office.pause()
             office.later(wait - timedelta(seconds=1))
             await office.pause()
@@ -74,11 +81,14 @@ async def test_a_refusal_for_good_ends_the_mail(office: Office, stage: str) -> N
 async def test_one_bad_recipient_does_not_stop_the_batch(office: Office) -> None:
     for number in range(20):
         id = subscription_id("online-store", f"many-{number}")
-        created = event(billing.SubscriptionCreated, f"created {number}", reference=f"many-{number}")
+        created = event(
+            billing.SubscriptionCreated, f"created {number}", reference=f"many-{number}"
+        )
         await office.hear(created, event(licensing.Expired, f"expired {number}"), id=id)
     await office.contact()
     await office.faults(
-        {"stage": "rcpt", "code": 550, "times": 3}, {"stage": "data", "code": 451, "times": 2},
+        {"stage": "rcpt", "code": 550, "times": 3},
+        {"stage": "data", "code": 451, "times": 2},
         {"stage": "rcpt", "code": 421, "times": 1},
     )
     async with office.sending():
@@ -135,7 +145,8 @@ async def test_a_second_unknown_end_is_the_last(office: Office) -> None:
         await office.pause()
     assert len(await office.copies()) == 2
     assert await office.said() == [
-        "mail-requested renewal-reminder", "mail-unknown renewal-reminder",
+        "mail-requested renewal-reminder",
+        "mail-unknown renewal-reminder",
     ]
 
 
@@ -219,7 +230,8 @@ async def test_a_letter_that_cannot_be_rendered_stops_nobody(office: Office) -> 
     async with office.sending():
         await office.settled(2)
     assert kinds(await office.rows()) == {
-        "expired": "suppressed", "order-confirmation": "accepted",
+        "expired": "suppressed",
+        "order-confirmation": "accepted",
     }
     assert [told["code"] for told in await office.told("mail-suppressed")] == ["NOT_RENDERED"]
 
@@ -276,8 +288,12 @@ async def started_by_a_worker_that_dies(office: Office) -> None:
     """What a process leaves behind that is killed at `mail.after_intent`."""
     async with office.pool.acquire() as connection:
         mails = await ledger.start(
-            connection, uuid4(), office.clock.instant, limit=10,
-            lease=timedelta(seconds=0.5), message_id_domain="tenure.example",
+            connection,
+            uuid4(),
+            office.clock.instant,
+            limit=10,
+            lease=timedelta(seconds=0.5),
+            message_id_domain="tenure.example",
         )
     assert len(mails) == 2
 
@@ -323,7 +339,9 @@ async def test_two_mailers_send_each_mail_once(office: Office) -> None:
     for number in range(count):
         id = subscription_id("online-store", f"two-{number}")
         order = event(
-            billing.PaymentSucceeded, f"paid {number}", order_id="order-1",
+            billing.PaymentSucceeded,
+            f"paid {number}",
+            order_id="order-1",
             period_id=period_id(id, "order-1"),
         )
         scheduled = event(

@@ -23,7 +23,11 @@ from tests.domain.notifications.stories import (
 )
 from tests.services.notifications.office import Office
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# One stack, one loop, one worker of a parallel run.
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("notifications"),
+]
 EXPIRED = event(licensing.Expired)
 
 
@@ -82,7 +86,9 @@ async def test_a_requested_mail_is_in_the_ledger_when_its_event_is_told(office: 
     (told,) = await office.told("mail-requested")
     assert str(row["notice_id"]) == told["notice_id"]
     assert (row["status"], row["kind"], row["customer_id"]) == (
-        "queued", "order-confirmation", CUSTOMER,
+        "queued",
+        "order-confirmation",
+        CUSTOMER,
     )
     assert row["next_attempt_at"] == office.clock.instant
 
@@ -93,7 +99,8 @@ async def test_a_mail_that_was_requested_and_retracted_at_once_is_never_queued(
     await office.hear(CREATED, REMINDER, event(billing.ReminderRetracted))
     assert await office.rows() == []
     assert await office.said() == [
-        "mail-requested renewal-reminder", "mail-retracted renewal-reminder",
+        "mail-requested renewal-reminder",
+        "mail-retracted renewal-reminder",
     ]
 
 

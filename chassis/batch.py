@@ -1,0 +1,59 @@
+"""What one transaction gathers before it is written."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic
+from uuid import UUID
+
+from chassis import telemetry
+from chassis.aggregate import S, Step
+from chassis.held import Held
+from chassis.inbox import Mark, Settled
+from chassis.outbox import OutboxRow
+from chassis.records import Incoming
+from chassis.rows import Row
+
+
+@dataclass(slots=True)
+class Batch(Generic[S]):
+    """The rows under lock and everything that becomes of the messages; `now` is its instant."""
+
+    now: datetime
+    rows: dict[UUID, Row[S]] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    out: list[OutboxRow] = field(default_factory=list)
+    #: Held by earlier batches or this one, by row, topic and sequence.
+    waiting: dict[UUID, dict[str, dict[int, Held]]] = field(default_factory=dict)
+    #: Held by this batch, by topic, key and sequence.
+    hold: dict[tuple[str, str, int], Held] = field(default_factory=dict)
+    #: Held by earlier batches, and not any more.
+    release: list[Held] = field(default_factory=list)
+    statuses: dict[Mark, Settled] = field(default_factory=dict)
+    #: In order of processing, True for a dead letter.
+    dead: list[bool] = field(default_factory=list)
+    buried: list[Incoming] = field(default_factory=list)
+    _outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def count(self, one: Incoming, outcome: str) -> None:
+        """Remember an outcome for the metrics."""
+        type = one.envelope.type if one.envelope and not one.ignored else "other"
+        self._outcomes.append((one.record.topic, type, outcome))
+
+    def tell(self) -> None:
+        """Metrics and logs, once the transaction is committed."""
+        for labels in self._outcomes:
+            telemetry.CONSUMED.labels(*labels).inc()
+        for one in self.buried:
+            record, problem, envelope = one.record, one.problem, one.envelope
+            code = problem.code if problem else ""
+            telemetry.DEAD_LETTERS.labels(record.topic, code).inc()
+            telemetry.log.warning(
+                "dead letter",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                code=code,
+                sentence=problem.sentence if problem else "",
+                subscription=str(one.key) if one.key else None,
+                correlation=envelope.correlationid if envelope else None,
+            )

@@ -1,0 +1,125 @@
+"""Migrations: applied once, by many at once, never changed; roles see no more than they need."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from chassis import migrations
+from chassis.errors import ConfigurationError
+from chassis.migrations import Schema
+from ops.database import schemas
+from tests.support.worker_stack import WorkerStack
+
+
+@pytest_asyncio.fixture
+async def database(stack: WorkerStack) -> AsyncIterator[str]:
+    """The name of an empty database."""
+    name = f"{stack.name}_{uuid4().hex[:8]}"
+    await stack.create_database(name, template="template1")
+    yield name
+    await stack.drop_database(name)
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Schema:
+    """A schema of two files."""
+    (tmp_path / "001_one.sql").write_text("create table one (a int);")
+    (tmp_path / "002_two.sql").write_text(
+        "create table two (a int); create view read_two as select a from two;"
+    )
+    return Schema("billing", (tmp_path,), "tenure_billing", ("tenure_licensing",))
+
+
+async def test_each_file_is_applied_once(stack: WorkerStack, database: str, schema: Schema) -> None:
+    dsn = stack.dsn("migrator", database)
+    assert await migrations.migrate(dsn, [schema]) == 2
+    assert await migrations.migrate(dsn, [schema]) == 0
+    (schema.folders[0] / "003_three.sql").write_text("alter table one add b int;")
+    assert await migrations.migrate(dsn, [schema]) == 1
+
+
+async def test_many_runners_at_once_apply_each_file_once(
+    stack: WorkerStack, database: str, schema: Schema
+) -> None:
+    dsn = stack.dsn("migrator", database)
+    counts = await asyncio.gather(*(migrations.migrate(dsn, [schema]) for _ in range(4)))
+    assert sorted(counts) == [0, 0, 0, 2]
+
+
+async def test_a_changed_file_is_refused(stack: WorkerStack, database: str, schema: Schema) -> None:
+    dsn = stack.dsn("migrator", database)
+    await migrations.migrate(dsn, [schema])
+    (schema.folders[0] / "001_one.sql").write_text("create table one (a bigint);")
+    with pytest.raises(ConfigurationError, match=r"001_one\.sql was changed"):
+        await migrations.migrate(dsn, [schema])
+
+
+async def test_a_failing_file_leaves_nothing(
+    stack: WorkerStack, database: str, schema: Schema
+) -> None:
+    dsn = stack.dsn("migrator", database)
+    (schema.folders[0] / "002_two.sql").write_text("create table two (a int); select 1 / 0;")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrations.migrate(dsn, [schema])
+    async with stack.connect("migrator", database) as connection:
+        assert await connection.fetchval("select to_regclass('billing.one')") is not None
+        assert await connection.fetchval("select to_regclass('billing.two')") is None
+
+
+async def test_an_older_and_a_newer_database_are_refused(
+    stack: WorkerStack, database: str, schema: Schema
+) -> None:
+    async with stack.connect("migrator", database) as connection:
+        with pytest.raises(ConfigurationError, match=r"lacks migration .*001_one\.sql"):
+            await migrations.verify(connection, schema)
+        await migrations.migrate(stack.dsn("migrator", database), [schema])
+        await migrations.verify(connection, schema)
+        (schema.folders[0] / "002_two.sql").unlink()
+        with pytest.raises(ConfigurationError, match=r"has migration .*002_two\.sql"):
+            await migrations.verify(connection, schema)
+
+
+async def test_roles_reach_what_is_theirs_and_no_more(stack: WorkerStack) -> None:
+    questions = {
+        ("billing", "select count(*) from billing.outbox"): True,
+        ("billing", "delete from billing.inbox where id = ''"): True,
+        ("billing", "select now from ops.clock"): True,
+        ("billing", "update ops.clock set now = now()"): False,
+        ("billing", "select count(*) from licensing.license"): False,
+        ("billing", "delete from billing.migration"): False,
+        ("billing", "create table billing.mine (a int)"): False,
+        ("licensing", "select count(*) from notifications.contact"): False,
+        ("ops", "update ops.clock set now = now + interval '0'"): True,
+        ("ops", "select count(*) from billing.subscription"): False,
+        ("reader", "select count(*) from billing.read_work"): True,
+        ("reader", "select count(*) from notifications.read_mail"): True,
+        ("reader", "select count(*) from billing.subscription"): False,
+        ("reader", "select count(*) from notifications.contact"): False,
+        ("reader", "select count(*) from billing.migration"): False,
+    }
+    for (role, statement), allowed in questions.items():
+        async with stack.connect(role) as connection:
+            try:
+                await connection.execute(statement)
+                found = True
+            except asyncpg.InsufficientPrivilegeError:
+                found = False
+        assert found == allowed, f"{role}: {statement}"
+
+
+async def test_readers_reach_every_read_view(stack: WorkerStack) -> None:
+    async with stack.connect("reader") as connection:
+        for schema in schemas(simulator=True):
+            views = await connection.fetch(
+                "select table_name from information_schema.tables"
+                " where table_schema = $1 and table_name like 'read\\_%'",
+                schema.name,
+            )
+            assert views, schema.name
+            for view in views:
+                await connection.fetch(f"select * from {schema.name}.{view['table_name']} limit 1")

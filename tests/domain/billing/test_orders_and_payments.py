@@ -1,0 +1,375 @@
+"""Orders and payments in any order, late and early, accepted and refused (T1 to T3, Q3, Q5, Q6)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts import billing, licensing, payments
+from contracts.errors import Impossible
+from contracts.values import Interval, Money
+from tests.support.story import PRICE, Story, names, utc
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def refused(story: Story) -> list[str]:
+    """The codes of all payments that were refused."""
+    return [refusal.code for refusal in story.all(billing.PaymentRefused)]
+
+
+def paid_back(story: Story) -> list[str]:
+    """The orders whose money was asked back."""
+    return [request.order_id for request in story.all(payments.RefundRequested)]
+
+
+def test_an_order_alone_is_announced_and_entitles_to_nothing() -> None:
+    """T1."""
+    story = Story()
+    assert names(story.order()) == ["billing.subscription-created"]
+    assert story.access(story.now) is None
+
+
+def test_a_paid_order_is_a_paid_period_and_access() -> None:
+    """T2."""
+    story = Story()
+    story.order()
+    assert names(story.pay()) == [
+        "billing.period-scheduled",
+        "licensing.period-started",
+        "licensing.entitlement-granted",
+        "licensing.entitlement",
+        "billing.payment-succeeded",
+    ]
+    period = story.last(billing.PeriodScheduled)
+    assert (period.start, period.end) == (utc("2025-01-01"), utc("2026-01-01"))
+    assert (period.ordinal, period.basis, period.period_id) == (1, "from_now", story.period("O-1"))
+
+
+def test_a_payment_before_its_order_waits_and_then_counts_from_its_own_instant() -> None:
+    story = Story()
+    assert story.pay() == []
+    story.advance(HOUR)
+    assert names(story.order())[:2] == ["billing.subscription-created", "billing.period-scheduled"]
+    assert story.last(billing.PeriodScheduled).start == utc("2025-01-01")
+    assert story.last(licensing.EntitlementGranted).effective_at == utc("2025-01-01")
+
+
+def test_upstream_clocks_that_disagree_do_not_lose_the_order() -> None:
+    """The payment says that it occurred a second before its order."""
+    story = Story()
+    story.order()
+    story.pay(at=story.now - timedelta(seconds=1))
+    story = Story()
+    story.pay(at=story.now - timedelta(seconds=1))
+    said = names(story.order())
+    assert said[:3] == [
+        "billing.subscription-created", "billing.period-scheduled", "licensing.period-started",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("paid_after", [timedelta(0), 10 * HOUR])
+def test_a_payment_whose_order_does_not_come_in_a_day_is_told_and_still_used(
+    paid_after: timedelta,
+) -> None:
+    """Q6."""
+    story = Story()
+    story.advance(paid_after)
+    story.pay()
+    assert story.advance(timedelta(hours=23, minutes=59)) == []
+    assert names(story.advance(timedelta(minutes=1))) == ["billing.payment-refused"]
+    unknown = story.said[-1]
+    assert refused(story) == ["ORDER_UNKNOWN"]
+    assert paid_back(story) == []
+    story.advance(10 * DAY)
+    story.order()
+    succeeded = story.last(billing.PaymentSucceeded)
+    assert unknown.id in succeeded.corrects
+    assert story.last(billing.PeriodScheduled).start == utc("2025-01-01") + paid_after
+
+
+def test_an_order_that_is_not_paid_expires_after_23_hours() -> None:
+    """T3."""
+    story = Story()
+    story.order()
+    assert story.advance(timedelta(hours=22, minutes=59)) == []
+    expired = story.advance(timedelta(minutes=1))
+    assert names(expired) == ["billing.subscription-incomplete-expired"]
+    assert story.advance(400 * DAY) == []
+
+
+def test_a_payment_made_in_time_but_delivered_late_still_activates() -> None:
+    """Q6: what was told about the order is corrected."""
+    story = Story()
+    story.order()
+    story.advance(3 * DAY)
+    untrue = story.said[-1]
+    story.pay(at=utc("2025-01-01T10:00"))
+    assert untrue.id in story.last(billing.PaymentSucceeded).corrects
+    assert story.access("2025-01-02") is not None
+    assert [d.corrects for d in story.all(billing.PaymentSucceeded)] == [(untrue.id,)]
+
+
+def test_the_same_message_twice_says_nothing() -> None:
+    """T30."""
+    story = Story()
+    order = story.message(payments.OrderPlaced(**story.order_data()))
+    story.receive(order)
+    assert story.receive(order) == []
+    story.pay()
+    before = story.billing
+    assert story.receive(order) == []
+    assert story.billing == before
+
+
+def test_an_order_is_placed_once() -> None:
+    story = Story()
+    story.order()
+    assert story.order(auto_renew=False) == []
+    story.pay()
+    assert story.known.history.auto_renew
+
+
+def test_two_payments_of_one_order_buy_one_period() -> None:
+    story = Story()
+    story.order()
+    story.pay()
+    assert names(story.pay()) == [
+        "billing.payment-refused",
+        "billing.refund-initiated",
+        "payments.refund-requested",
+    ]
+    assert refused(story) == ["ORDER_ALREADY_PAID"]
+    assert paid_back(story) == ["O-1"]
+    assert len(story.known.history.periods) == 1
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_paying_a_refused_payment_back_leaves_the_good_one_paid(named: bool) -> None:
+    """The two share their order_id, and upstream need not name the refund."""
+    story = Story().subscribe()
+    story.pay()
+    refund_id = story.last(payments.RefundRequested).refund_id
+    story.advance(DAY)
+    said = story.refunded(refund_id=refund_id if named else None)
+    assert names(said) == ["billing.refund-settled"]
+    assert story.access(story.now).state == "active"  # type: ignore[union-attr]
+    assert story.refunded(refund_id=refund_id) == []
+
+
+def test_a_wrong_amount_is_refused_and_the_right_one_still_counts() -> None:
+    story = Story()
+    story.order()
+    story.pay(amount=Money(minor=1, currency="EUR"))
+    assert (refused(story), paid_back(story)) == (["AMOUNT_MISMATCH"], ["O-1"])
+    assert story.access(story.now) is None
+    story.pay()
+    assert story.access(story.now) is not None
+
+
+def test_a_given_period_is_taken_for_an_initial_payment() -> None:
+    """Q3."""
+    story = Story()
+    story.order()
+    given = Interval(start=utc("2025-02-01"), end=utc("2025-03-15"))
+    story.pay(period=given)
+    period = story.last(billing.PeriodScheduled)
+    assert (period.start, period.end, period.basis) == (given.start, given.end, "given")
+    assert story.access("2025-01-31") is None
+    story.pay("O-2", "manual")
+    assert story.last(billing.PeriodScheduled).end == utc("2026-03-15")
+
+
+def test_a_given_period_without_an_end_gets_the_terms() -> None:
+    story = Story()
+    story.order()
+    story.pay(period=Interval(start=utc("2024-12-15")))
+    assert story.last(billing.PeriodScheduled).end == utc("2025-12-15")
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "end", "code"),
+    [
+        ("renewal", "2026-01-01", "2027-01-01", None),
+        ("renewal", "2026-01-01", None, None),
+        ("renewal", "2026-01-02", "2027-01-01", "PERIOD_MISMATCH"),
+        ("renewal", "2026-01-01", "2026-12-31", "PERIOD_MISMATCH"),
+        ("manual", "2026-01-01", "2027-01-01", None),
+        ("manual", "2025-12-01", "2026-12-01", "PERIOD_MISMATCH"),
+        ("prepayment", "2026-01-01", "2026-07-01", None),
+        ("prepayment", "2026-02-01", "2026-07-01", None),
+        ("prepayment", "2025-12-31", "2026-07-01", "PERIOD_MISMATCH"),
+    ],
+)
+def test_a_given_period_must_fit(kind: str, start: str, end: str | None, code: str | None) -> None:
+    """Q3: ours for renewal and manual; for a prepayment anything that is not paid already."""
+    story = Story().subscribe()
+    given = Interval(start=utc(start), end=utc(end) if end else None)
+    story.pay("O-2", kind, period=given)
+    assert refused(story) == ([code] if code else [])
+    assert paid_back(story) == (["O-2"] if code else [])
+
+
+def test_a_second_renewal_of_one_period_is_refused() -> None:
+    """Q5: the provider charged twice."""
+    story = Story(provider="isp-classic").subscribe()
+    story.advance(utc("2025-12-18"))
+    story.pay("O-2", "renewal")
+    story.advance(DAY)
+    story.pay("O-3", "renewal")
+    assert (refused(story), paid_back(story)) == (["RENEWAL_ALREADY_PAID"], ["O-3"])
+
+
+def test_a_renewal_that_was_paid_by_hand_before_is_refused() -> None:
+    """Q5: paid already by another order, of whatever kind."""
+    for provider in ("isp-classic", "online-store"):
+        story = Story(provider=provider).subscribe()
+        story.advance(utc("2025-12-18"))
+        charge: dict[str, Any] = {}
+        if provider == "online-store":
+            charge = {"charge_id": story.charge_id}
+        story.pay("O-2", "manual")
+        story.pay("O-3", "renewal", **charge)
+        assert refused(story) == ["RENEWAL_ALREADY_PAID"], provider
+
+
+def test_manual_payments_line_up_one_after_another() -> None:
+    story = Story(now=utc("2024-02-29")).subscribe()
+    for number in range(2, 6):
+        story.pay(f"O-{number}", "manual")
+    ends = [period.end for period in story.known.history.periods]
+    assert ends == [
+        utc("2025-02-28"), utc("2026-02-28"), utc("2027-02-28"), utc("2028-02-29"),
+        utc("2029-02-28"),
+    ]  # fmt: skip
+    assert [p.ordinal for p in story.known.history.periods] == [1, 2, 3, 4, 5]
+
+
+def test_a_late_payment_moves_what_was_paid_after_it() -> None:
+    """The period moves behind the late one, and nobody is told of a gap between them."""
+    story = Story().subscribe()
+    story.advance(utc("2025-06-01"))
+    story.pay("O-3", "manual")
+    story.advance(utc("2026-02-01"))
+    said = story.pay("O-2", "manual", at=utc("2025-05-01"))
+    shifted = story.last(billing.PeriodShifted)
+    assert (shifted.old.start, shifted.new.start) == (utc("2026-01-01"), utc("2027-01-01"))
+    assert (shifted.old.ordinal, shifted.new.ordinal) == (2, 3)
+    bad = {"licensing.grace-started", "licensing.expired", "licensing.hold-started"}
+    assert not bad & set(names(said))
+
+
+@pytest.mark.parametrize(
+    ("canceled", "code"), [(True, "SUBSCRIPTION_ENDED"), (False, None)], ids=["canceled", "lapsed"]
+)
+def test_a_late_success_of_an_old_charge_after_the_end(canceled: bool, code: str | None) -> None:
+    """Q5: after a lapse it starts from now, after a cancellation that took effect it goes back."""
+    story = Story().subscribe()
+    story.advance(utc("2025-12-18"))
+    if canceled:
+        story.cancel()
+    story.advance(utc("2026-06-01"))
+    story.renew("O-2")
+    assert refused(story) == ([code] if code else [])
+    if code is None:
+        assert story.last(billing.PeriodScheduled).start == utc("2026-06-01")
+        assert story.all(licensing.Resubscribed)
+    else:
+        assert paid_back(story) == ["O-2"]
+
+
+def test_a_new_order_after_the_end_starts_from_its_payment() -> None:
+    """T27."""
+    story = Story().subscribe()
+    story.cancel()
+    story.advance(utc("2026-03-01"))
+    story.order("O-2", term="P1M")
+    story.pay("O-2")
+    period = story.last(billing.PeriodScheduled)
+    assert (period.start, period.end) == (utc("2026-03-01"), utc("2026-04-01"))
+    assert story.known.history.auto_renew
+    assert story.all(licensing.Resubscribed)
+
+
+def test_a_new_order_counts_from_its_payment_in_both_services() -> None:
+    """Ordered while the canceled period runs, paid after its end: no grace in between."""
+    story = Story().subscribe()
+    story.cancel()
+    story.advance(utc("2025-12-31"))
+    story.order("O-2")
+    story.advance(utc("2026-01-05"))
+    story.pay("O-2")
+    assert story.stages == story.billing_stages or [s.identity for s in story.stages] == [
+        s.identity for s in story.billing_stages
+    ]
+    assert not story.all(licensing.GraceStarted)
+
+
+def test_an_unlimited_order_has_no_end_and_is_never_charged() -> None:
+    """S-08, Q22."""
+    story = Story()
+    story.order(term="unlimited")
+    story.pay()
+    assert story.last(billing.PeriodScheduled).end is None
+    assert story.advance(4000 * DAY) == []
+    assert story.entitlement.valid_until is None
+    story.pay("O-2", "manual")
+    story.pay("O-3", "renewal")
+    story.cancel()
+    assert story.last(billing.CancellationScheduled).cancel_at is None
+
+
+def test_an_unlimited_subscription_that_is_prepaid_ends_when_the_prepayments_do() -> None:
+    """S-09, T28."""
+    story = Story(provider="isp-classic")
+    story.order(term="unlimited")
+    story.pay(period=Interval(start=utc("2025-01-01"), end=utc("2025-02-01")))
+    story.pay("O-2", "prepayment", period=Interval(start=utc("2025-02-01"), end=utc("2025-03-01")))
+    story.advance(utc("2025-03-02"))
+    assert [stage.status for stage in story.stages] == ["active", "active", "grace", "expired"]
+    assert story.entitlement.state == "grace"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"provider": "nobody"}, "unknown_provider"),
+        ({"billing_tz": "Mars/Olympus"}, "unknown_time_zone"),
+        ({"at": utc("2025-01-02T00:00:01")}, "far_future"),
+    ],
+)
+def test_what_can_never_be_processed_is_impossible(changes: dict[str, Any], code: str) -> None:
+    story = Story(provider=changes.pop("provider", "online-store"))
+    at = changes.pop("at", None)
+    with pytest.raises(Impossible) as raised:
+        story.publish(payments.OrderPlaced(**story.order_data(**changes)), at)
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize("term", ["P200Y", "P9999Y", "P9999M", "P9999W"])
+def test_a_term_without_end_in_sight_is_impossible_when_paid(term: str) -> None:
+    story = Story()
+    story.order(term=term)
+    with pytest.raises(Impossible) as raised:
+        story.pay()
+    assert raised.value.code == "period_out_of_range"
+
+
+def test_a_given_end_beyond_all_time_is_impossible() -> None:
+    story = Story()
+    story.order()
+    with pytest.raises(Impossible):
+        story.pay(period=Interval(start=utc("2025-01-01"), end=utc("2199-12-31")))
+
+
+def test_a_payment_a_little_ahead_of_our_clock_counts_when_its_time_comes() -> None:
+    story = Story()
+    story.order()
+    assert story.pay(at=story.now + HOUR) == []
+    assert story.billing.due_at == story.now + HOUR
+    assert names(story.advance(HOUR))[0] == "billing.period-scheduled"
+
+
+def test_the_price_of_the_order_is_the_price_of_the_period() -> None:
+    story = Story().subscribe()
+    assert story.last(billing.PeriodScheduled).amount == PRICE

@@ -1,0 +1,129 @@
+"""What was announced and turns out untrue is corrected by an event that names it (architecture, idea 1)."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts import licensing, payments
+from tests.support.story import Story, names, utc
+
+DAY = timedelta(days=1)
+END = utc("2026-01-01")
+
+
+def ids(story: Story, kind: type[Any]) -> list[UUID]:
+    """The event ids of everything of one type that was said."""
+    return [outgoing.id for outgoing in story.said if isinstance(outgoing.data, kind)]
+
+
+def lapsed(until: str, provider: str = "online-store") -> Story:
+    """A year was paid and ended; nothing more has arrived."""
+    story = Story(provider=provider).subscribe()
+    story.advance(utc(until))
+    return story
+
+
+def test_a_payment_made_in_time_but_delivered_in_grace_retracts_the_grace() -> None:
+    """3e: no gap in the ledger."""
+    story = lapsed("2026-01-03")
+    story.pay("O-2", "renewal", at=utc("2025-12-31"), charge_id=story.charge_id)
+    retracted = story.last(licensing.GraceRetracted)
+    assert retracted.corrects == tuple(ids(story, licensing.GraceStarted))
+    assert story.last(licensing.SubscriptionRenewed).effective_at == END
+    assert story.access("2026-01-02").state == "active"  # type: ignore[union-attr]
+    assert not story.all(licensing.Recovered)
+
+
+def test_a_payment_made_in_grace_but_delivered_in_hold_corrects_the_hold() -> None:
+    story = lapsed("2026-01-20")
+    story.pay("O-2", "manual", at=utc("2026-01-05"))
+    recovered = story.last(licensing.Recovered)
+    assert recovered.effective_at == utc("2026-01-05")
+    assert set(recovered.corrects) == {
+        *ids(story, licensing.HoldStarted), *ids(story, licensing.GraceEnded),
+    }  # fmt: skip
+    assert not story.all(licensing.GraceRetracted)
+    assert story.entitlement.paid_through == utc("2027-01-01")
+
+
+@pytest.mark.parametrize(
+    ("paid", "kind"),
+    [
+        ("2025-12-31", licensing.Reinstated),
+        ("2026-01-05", licensing.Recovered),
+        ("2026-01-20", licensing.Recovered),
+        ("2026-02-10", licensing.Resubscribed),
+    ],
+)
+def test_a_payment_delivered_after_the_end_names_the_end_that_it_corrects(
+    paid: str, kind: type[licensing.LicensingEvent]
+) -> None:
+    story = lapsed("2026-03-01")
+    story.pay("O-2", "manual", at=utc(paid))
+    corrects = story.last(kind).corrects or ()
+    assert (ids(story, licensing.Expired)[0] in corrects) is (paid != "2026-02-10")
+    assert story.entitlement.state == "active"
+
+
+def test_a_cancellation_that_arrives_late_retracts_the_grace_and_ends_at_the_end() -> None:
+    story = lapsed("2026-01-05", "isp-classic")
+    story.publish(payments.CancellationRequested(channel="provider"), utc("2025-11-01"))
+    assert story.last(licensing.GraceRetracted).corrects == tuple(
+        ids(story, licensing.GraceStarted)
+    )
+    expired = story.last(licensing.Expired)
+    assert (expired.reason, expired.effective_at) == ("canceled", END)
+    assert story.entitlement.state == "expired"
+
+
+def test_a_withdrawal_that_arrives_late_corrects_the_end_that_was_told() -> None:
+    story = Story(provider="isp-classic").subscribe()
+    story.publish(payments.CancellationRequested(channel="provider"))
+    story.advance(utc("2026-01-03"))
+    story.publish(payments.CancellationWithdrawn(channel="provider"), utc("2025-11-01"))
+    assert story.last(licensing.GraceStarted).corrects == tuple(ids(story, licensing.Expired))
+    assert story.entitlement.state == "grace"
+
+
+def test_a_failure_that_arrives_late_corrects_the_reason_only() -> None:
+    """Q8: the instant stands, the reason was another; nobody is told twice that it ended."""
+    story = lapsed("2026-03-01", "isp-classic")
+    assert story.last(licensing.Expired).reason == "lapsed"
+    story.now += DAY
+    story.publish(
+        payments.PaymentFailed(
+            order_id="O-2", kind="renewal", amount=story.order_data()["amount"], attempt=1,
+            hard_decline=True, reason="no funds",
+        ),
+        utc("2026-01-02"),
+    )  # fmt: skip
+    corrected = story.last(licensing.ExpiryReasonCorrected)
+    assert (corrected.old, corrected.new) == ("lapsed", "payment_failed")
+    assert corrected.corrects == (ids(story, licensing.Expired)[0],)
+    assert corrected.effective_at == utc("2026-01-15")
+    assert len(story.all(licensing.Expired)) == 1
+
+
+def test_a_cancellation_in_grace_that_arrives_in_hold_moves_the_end() -> None:
+    story = lapsed("2026-01-20")
+    story.publish(payments.CancellationRequested(channel="provider"), utc("2026-01-04"))
+    expired = story.last(licensing.Expired)
+    assert (expired.reason, expired.effective_at) == ("canceled", utc("2026-01-04"))
+    assert expired.corrects == tuple(ids(story, licensing.HoldStarted))
+
+
+def test_corrections_come_before_what_is_new() -> None:
+    story = lapsed("2026-01-03")
+    said = names(story.pay("O-2", "manual", at=utc("2025-12-31")))
+    ours = [name for name in said if name.startswith("licensing")]
+    assert ours[0] == "licensing.grace-retracted"
+
+
+def test_what_was_corrected_is_not_said_again_by_the_next_message() -> None:
+    story = lapsed("2026-01-03")
+    story.pay("O-2", "manual", at=utc("2025-12-31"))
+    before = len(story.said)
+    story.advance(30 * DAY)
+    assert [d for d in names([o.data for o in story.said[before:]]) if "retracted" in d] == []

@@ -1,0 +1,202 @@
+"""What an operator does beside a running stack: publish, follow, decide. Real Kafka, services, mail."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contracts.values import subscription_id
+from ops.connection import Stack
+from ops.instants import parse_instant
+from ops.supervisor import Services
+from ops.terminal import run
+from ops.work import read_now
+from tests.ops.orders import EMAIL, NAME, paid_order
+from tests.ops.running import Tenure
+
+pytestmark = [pytest.mark.xdist_group("ops"), pytest.mark.timeout(120)]
+Buy = Callable[[str], str]
+
+
+@pytest.fixture
+def buy(tenure: Tenure, where: Stack, tmp_path: Path) -> Buy:
+    """Publish a paid order of a reference now, and wait until all have caught up; its order id."""
+
+    def publish(reference: str) -> str:
+        async def now() -> str:
+            async with where.database() as connection:
+                return paid_order(reference, await read_now(connection, virtual=True))
+
+        file = tmp_path / "order.json"
+        file.write_text(run(now()))
+        done = tenure("publish", str(file))
+        assert done.returncode == 0, done.stderr
+        assert "payments.events partition" in done.stdout
+        assert tenure("clock", "advance", "1m").returncode == 0
+        return f"O-{reference}"
+
+    return publish
+
+
+def test_a_published_order_is_followed_through_all_topics(tenure: Tenure, buy: Buy) -> None:
+    buy("F-1")
+    done = tenure("timeline", "online-store/F-1")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "active since",
+        "← order-placed: O-F-1",
+        "period-scheduled: period 1",
+        "entitlement-granted: active, everything",
+        "mail-accepted: order-confirmation",
+        "grace, if nothing happens",
+    ):
+        assert words in done.stdout
+    told = json.loads(tenure("timeline", "F-1", "--json").stdout)
+    assert told["status"] == "active"
+    assert {entry["lane"] for entry in told["entries"]} == {"money", "periods", "access", "mail"}
+    assert NAME not in json.dumps(told)
+    id = str(subscription_id("online-store", "F-1"))
+    assert json.loads(tenure("timeline", id, "--json").stdout)["reference"] == "F-1"
+
+
+def test_an_unknown_subscription_gets_a_suggestion(tenure: Tenure, buy: Buy) -> None:
+    buy("S-1001")
+    done = tenure("timeline", "S-1002")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Did you mean S-1001" in done.stderr
+
+
+def test_tail_merges_topics_and_hides_personal_data(tenure: Tenure, buy: Buy) -> None:
+    buy("T-1")
+    done = tenure("tail", "--no-follow", "--subscription", "T-1")
+    lines = done.stdout.splitlines()
+    assert [line.split()[1] for line in lines][:2] == ["payments.events"] * 2
+    times = [line.split()[0] for line in lines]
+    assert times == sorted(times)
+    assert NAME not in tenure("tail", "--no-follow", "--json").stdout
+    contacts = tenure("tail", "customers.contacts", "--no-follow", "--unmasked", "--json").stdout
+    assert EMAIL in contacts
+    done = tenure("tail", "--no-follow", "--type", "order-placed", "--limit", "1", "--json")
+    (last,) = map(json.loads, done.stdout.splitlines())
+    assert last["message"]["subject"] == "T-1"
+    assert tenure("tail", "--no-follow", "--since", "2100-01-01").stdout == ""
+
+
+def test_cancel_answers_once_for_one_id(tenure: Tenure, buy: Buy) -> None:
+    buy("C-1")
+    id = str(uuid4())
+    first = tenure("cancel", "C-1", "--id", id, "--reason", "too dear", "--json")
+    assert first.returncode == 0, first.stderr
+    again = tenure("cancel", "C-1", "--id", id, "--json")
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert json.loads(first.stdout)["type"] == "billing.cancellation-scheduled.v1"
+    refused = tenure("cancel", "C-1")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "NO_AUTO_RENEWAL" in refused.stderr
+    assert "auto-renew off" in tenure("timeline", "C-1").stdout
+    assert tenure("uncancel", "C-1").returncode == 0
+    assert "auto-renew on" in tenure("timeline", "C-1").stdout
+    assert tenure("cancel", "C-1", "--id", "no-uuid").returncode == 2
+
+
+def test_a_refund_is_requested_listed_and_approved(
+    tenure: Tenure, buy: Buy, office: Services
+) -> None:
+    order = buy("R-1")
+    now = parse_instant(json.loads(tenure("clock", "show", "--json").stdout)["now"])
+    day = str(now.astimezone(ZoneInfo("Europe/Berlin")).date())  # the policy's refund_tz
+    who = ("--purchased-on", day, "--email", EMAIL)
+    wrong = tenure("refunds", "request", "R-1", order, *who, "--name", "Bob")
+    assert wrong.returncode == 1
+    assert "IDENTITY_MISMATCH" in wrong.stderr
+    asked = tenure("refunds", "request", "R-1", order, *who, "--name", NAME.upper())
+    assert asked.returncode == 0, asked.stderr
+    case = asked.stdout.split("\ncase ")[1].strip()
+    assert case in tenure("refunds", "list", "--status", "under-review").stdout
+    near = tenure("refunds", "approve", case[:-1] + "x", "--operator", "Ann")
+    assert near.returncode == 3
+    assert f"Did you mean {case}" in near.stderr
+    done = tenure("refunds", "approve", case, "--operator", "Ann")
+    assert done.returncode == 0, done.stderr
+    again = tenure("refunds", "decline", case, "LATE", "--operator", "Ann")
+    assert again.returncode == 1
+    assert "CASE_CLOSED" in again.stderr
+    assert "expired (refunded)" in tenure("timeline", "R-1").stdout
+
+
+def test_no_answer_says_how_to_ask_again(
+    tenure: Tenure, buy: Buy, office: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buy("N-1")
+    monkeypatch.setattr("ops.commands.WAIT_S", 1.0)
+    run(office.stop("billing"))
+    try:
+        done = tenure("cancel", "N-1")
+        assert done.returncode == 75
+        id = done.stderr.split("--id ")[1].split()[0]
+    finally:
+        office.spawn("billing")
+        run(office.wait_ready("billing"))
+    assert tenure("clock", "advance", "1m").returncode == 0
+    assert tenure("cancel", "N-1", "--id", id).returncode == 0
+
+
+def test_a_dead_letter_is_shown_corrected_and_sent_back(
+    tenure: Tenure, where: Stack, tmp_path: Path
+) -> None:
+    from contracts.topics import PAYMENTS_EVENTS
+    from ops.sending import sender
+
+    async def publish() -> None:
+        async with sender(where) as to:
+            for key, value in ((b"L-1", b'{"id": "\x1b[2J'), (b"L-2", good.encode())):
+                await to.send(PAYMENTS_EVENTS.name, key, value, [("origin", b"shop")])
+
+    now = parse_instant(json.loads(tenure("clock", "show", "--json").stdout)["now"])
+    good = paid_order("L-3", now - timedelta(minutes=1)).splitlines()[0]
+    run(publish())
+    assert tenure("clock", "advance", "1m").returncode == 0
+    listed = [json.loads(each) for each in tenure("dlq", "list", "--json").stdout.splitlines()]
+    ids = {each["code"]: each["id"] for each in listed}
+    assert set(ids) == {"not_json", "key_mismatch"}
+    shown = tenure("dlq", "show", ids["not_json"]).stdout
+    assert "\\x1b[2J" in shown
+    assert "dlq-topic: payments.events" in shown
+    assert tenure("status", "--check").returncode == 4
+    refused = tenure("dlq", "redrive", ids["not_json"], "--who", "Ann")
+    assert refused.returncode == 1
+    assert "not_json" in refused.stderr
+    done = tenure("dlq", "discard", ids["not_json"], "--who", "Ann", "--why", "rubbish")
+    assert done.returncode == 0, done.stderr
+    edited = tmp_path / "edited.json"
+    edited.write_text(good)
+    done = tenure("dlq", "redrive", ids["key_mismatch"], "--who", "Ann", "--file", str(edited))
+    assert done.returncode == 0, done.stderr
+    assert tenure("clock", "advance", "1m").returncode == 0
+    assert tenure("dlq", "list").stdout.strip() == "No dead letter waits."
+    assert tenure("timeline", "L-3").returncode == 0
+    assert tenure("status", "--check").returncode == 0
+
+
+def test_status_tells_every_part(tenure: Tenure) -> None:
+    told = json.loads(tenure("status", "--json").stdout)
+    assert [service["ready"] for service in told["services"]] == [True] * 3
+    assert told["clock"] == "virtual"
+    names = {group.rpartition(".")[2] for group in told["lag"]}
+    assert names == {service["name"] for service in told["services"]}
+    words = tenure("status").stdout
+    assert "virtual clock" in words
+    assert tenure("db", "status").returncode == 0
+    assert "All topics are there" in tenure("topics", "apply").stdout
+
+
+def test_the_clock_does_not_go_back(tenure: Tenure) -> None:
+    before = json.loads(tenure("clock", "show", "--json").stdout)["now"]
+    assert tenure("clock", "advance", "--to", "2020-01-01").returncode == 0
+    assert json.loads(tenure("clock", "show", "--json").stdout)["now"] == before
+    done = json.loads(tenure("clock", "advance", "2d", "--step", "1d", "--json").stdout)
+    assert done["now"] > before
