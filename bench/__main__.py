@@ -70,13 +70,13 @@ async def _measure(scale: Scale, *, quick: bool, console: Console) -> Results:
     began = time.monotonic()
     with _folder() as state, _progress(console) as progress:
         async with _stack(Path(state), console) as stack:
-            async with running(FLOOR, stack) as peer:
+            async with running(FLOOR, stack, scale.partitions) as peer:
                 floor = await whole(peer, scale, progress, None)
-            async with running(TENURE, stack) as peer:
+            async with running(TENURE, stack, scale.partitions) as peer:
                 tenure = await whole(peer, scale, progress, stack.mailbox)
             size = int((await stack.mailbox.messages(limit=1))[0]["Size"])
             bare = await bare_mails_per_s(stack.mailbox, scale.orders, size)
-            async with running(FAUST, stack) as peer:
+            async with running(FAUST, stack, scale.partitions) as peer:
                 faust = await first_stage(peer, scale, progress)
     seconds = round(time.monotonic() - began, 1)
     return Results(scale, quick, floor, tenure, faust, bare, size, seconds)
@@ -86,7 +86,7 @@ async def _profile(scale: Scale, folder: Path, console: Console) -> Measured:
     with _folder() as state, _progress(console) as progress:
         async with (
             _stack(Path(state), console) as stack,
-            running(TENURE, stack, profiled=folder) as peer,
+            running(TENURE, stack, scale.partitions, profiled=folder) as peer,
         ):
             return await whole(peer, scale, progress, stack.mailbox)
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.progress import Progress
@@ -80,15 +80,15 @@ async def first_stage(peer: Peer, scale: Scale, progress: Progress) -> Measured:
         for label, count in (("warm-up", scale.warm_up), ("burst", scale.faust_orders)):
             load.forget()
             orders = paid_orders(count, f"{peer.name}-{label}")
-            with _Bar(progress, f"{peer.name}: {label}", count) as bar:
-                began = await load.burst(orders)
-                ended = await load.last(
-                    PERIOD_SCHEDULED,
-                    count,
-                    timeout_s=scale.timeout_s,
-                    advance=bar.advance,
-                    alive=peer.workers.alive,
-                )
+            bar = _Bar(progress, f"{peer.name}: {label}", count)
+            began = await load.burst(orders)
+            ended = await load.last(
+                PERIOD_SCHEDULED,
+                count,
+                timeout_s=scale.timeout_s,
+                advance=bar.advance,
+                alive=peer.workers.alive,
+            )
         measured.first_stage_per_s = round(scale.faust_orders / (ended - began), 1)
         measured.memory_mib = peer.workers.memory_mib()
     return measured
@@ -107,28 +107,29 @@ async def _burst(
     load.forget()
     orders = paid_orders(count, f"{peer.name}-{label}")
     mails = await mailbox.count() + count if mailbox else 0
-    with _Bar(progress, f"{peer.name}: {label}", count) as bar:
-        began = await load.burst(orders)
-        accepted = asyncio.create_task(_mails(mailbox, mails, scale.timeout_s)) if mailbox else None
-        ended = await load.last(
+    bar = _Bar(progress, f"{peer.name}: {label}", count)
+    began = await load.burst(orders)
+    ended, mailed = await asyncio.gather(
+        load.last(
             ENTITLEMENT,
             count,
             timeout_s=scale.timeout_s,
             advance=bar.advance,
             alive=peer.workers.alive,
-        )
+        ),
+        _mails(mailbox, mails, scale.timeout_s),
+    )
     into.payments_per_s = round(count / (ended - began), 1)
     first = max(load.seen[PERIOD_SCHEDULED].values())
     into.first_stage_per_s = round(count / (first - began), 1)
-    if accepted is not None:
-        with _Bar(progress, f"{peer.name}: mails of the {label}", None):
-            into.mails_per_s = round(count / (await accepted - began), 1)
+    if mailbox is not None:
+        into.mails_per_s = round(count / (mailed - began), 1)
 
 
-async def _mails(mailbox: Mailbox, total: int, timeout_s: float) -> float:
-    """The instant at which the mailbox has this many mails."""
+async def _mails(mailbox: Mailbox | None, total: int, timeout_s: float) -> float:
+    """The instant at which the mailbox, if there is one, has this many mails."""
     end = time.monotonic() + timeout_s
-    while (arrived := await mailbox.count()) < total:
+    while mailbox is not None and (arrived := await mailbox.count()) < total:
         if time.monotonic() > end:
             raise LateError(f"{arrived} of {total} mails came to the mailbox in {timeout_s:g} s.")
         await asyncio.sleep(_MAIL_POLL_S)
@@ -138,15 +139,15 @@ async def _mails(mailbox: Mailbox, total: int, timeout_s: float) -> float:
 async def _latency(load: Load, peer: Peer, scale: Scale, rate: int, progress: Progress) -> Latency:
     load.forget()
     orders = paid_orders(rate * scale.paced_s, f"{peer.name}-{rate}")
-    with _Bar(progress, f"{peer.name}: {rate} payments/s", len(orders)) as bar:
-        paid_at = await load.paced(orders, rate, bar.advance)
-        await load.last(
-            GRANTED,
-            len(orders),
-            timeout_s=scale.timeout_s,
-            advance=bar.advance,
-            alive=peer.workers.alive,
-        )
+    bar = _Bar(progress, f"{peer.name}: {rate} payments/s", len(orders))
+    paid_at = await load.paced(orders, rate, bar.advance)
+    await load.last(
+        GRANTED,
+        len(orders),
+        timeout_s=scale.timeout_s,
+        advance=bar.advance,
+        alive=peer.workers.alive,
+    )
     seen = load.seen[GRANTED]
     waits_ms = [1000 * (seen[id] - at) for id, at in paid_at.items()]
     p50, p99 = (round(percentile(waits_ms, share), 1) for share in (0.5, 0.99))
@@ -168,16 +169,10 @@ async def _ends(peer: Peer) -> dict[str, int]:
 class _Bar:
     """One line of progress that stays on the screen."""
 
-    def __init__(self, progress: Progress, text: str, total: int | None) -> None:
-        self._progress, self._total = progress, total
+    def __init__(self, progress: Progress, text: str, total: int) -> None:
+        self._progress = progress
         self._task = progress.add_task(text, total=total)
-        self.advance: Callable[[int], None] = lambda done: progress.update(
-            self._task, completed=done
-        )
 
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._total is None:
-            self._progress.update(self._task, total=1, completed=1)
+    def advance(self, done: int) -> None:
+        """So many are done."""
+        self._progress.update(self._task, completed=done)

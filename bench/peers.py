@@ -47,7 +47,7 @@ class Peer:
 
 @asynccontextmanager
 async def running(
-    name: str, stack: EmbeddedStack, *, profiled: Path | None = None
+    name: str, stack: EmbeddedStack, partitions: int, *, profiled: Path | None = None
 ) -> AsyncIterator[Peer]:
     """Start one of the peers on fresh topics and a fresh database."""
     database = f"bench_{name}"
@@ -56,6 +56,7 @@ async def running(
         "KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers,
         "KAFKA_TOPIC_PREFIX": f"{name}.",
         "KAFKA_GROUP_PREFIX": f"{name}.",
+        "KAFKA_PARTITIONS": str(partitions),
         "READER_DATABASE_URL": stack.postgres.dsn("tenure_reader", database),
     }
     await migrate_all(stack.postgres.dsn(MIGRATOR, database))

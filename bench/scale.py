@@ -21,10 +21,12 @@ class Scale:
     faust_orders: int = 2_000
     #: The longest wait for the end of one measure.
     timeout_s: float = 300.0
+    #: Of every topic.
+    partitions: int = 12
 
     @classmethod
     def of(cls, orders: int, *, quick: bool) -> Self:
         """The counts for a burst of this size; `quick` is for trying the harness only."""
         if quick:
-            return cls(orders, min(50, orders), 1, min(50, orders), 60.0)
+            return cls(orders, min(50, orders), 1, min(50, orders), 60.0, 3)
         return cls(orders, min(1_000, orders), faust_orders=min(2_000, orders))

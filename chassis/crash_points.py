@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from functools import cache
 
 from chassis.errors import ConfigurationError
 
@@ -19,7 +20,9 @@ POINTS = (
 _hits: Counter[str] = Counter()
 
 
-def _armed() -> tuple[str, int] | None:
+@cache
+def armed() -> tuple[str, int] | None:
+    """The point where this process is to die, and at which hit. Raises ConfigurationError."""
     wanted = os.environ.get("TENURE_CRASH_POINT")
     if not wanted:
         return None
@@ -30,16 +33,16 @@ def _armed() -> tuple[str, int] | None:
     name, _, count = wanted.partition(":")
     if name not in POINTS:
         raise ConfigurationError(f"TENURE_CRASH_POINT: unknown point; one of {', '.join(POINTS)}.")
+    if count and not count.isdecimal():
+        raise ConfigurationError("TENURE_CRASH_POINT: after the colon comes a number.")
     return name, int(count or 1)
-
-
-_ARMED = _armed()
 
 
 def crash_point(name: str) -> None:
     """Kill this process with SIGKILL when this is the armed point and its count is reached."""
-    if _ARMED is None or _ARMED[0] != name:
+    chosen = armed()
+    if chosen is None or chosen[0] != name:
         return
     _hits[name] += 1
-    if _hits[name] == _ARMED[1]:
+    if _hits[name] == chosen[1]:
         os.kill(os.getpid(), signal.SIGKILL)

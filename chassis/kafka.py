@@ -123,11 +123,17 @@ async def verify_topics(settings: KafkaSettings, topics: tuple[Topic, ...]) -> N
     await client.start()
     try:
         existing = set(await client.list_topics())
-        for topic in topics:
-            name = settings.kafka_topic_prefix + topic.name
-            if name not in existing:
+        names = {settings.kafka_topic_prefix + topic.name for topic in topics}
+        if names - existing:
+            raise ConfigurationError(
+                f"Topic '{min(names - existing)}' does not exist: run 'tenure topics apply'."
+            )
+        for described in await client.describe_topics(sorted(names)):
+            count = len(described["partitions"])
+            if count != settings.kafka_partitions:
                 raise ConfigurationError(
-                    f"Topic '{name}' does not exist: run 'tenure topics apply'."
+                    f"Topic '{described['topic']}' has {count} partitions where KAFKA_PARTITIONS"
+                    f" says {settings.kafka_partitions}."
                 )
         resources = [
             ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic_prefix + topic.name)

@@ -223,14 +223,19 @@ def _no_number(name: str) -> Any:
     raise _Unclear(f"The value contains {name}, which is no JSON.")
 
 
+# Kept, because json.loads and json.dumps with options make a new one for every message.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def _content(value: bytes, envelope: Envelope) -> tuple[bytes, Problem | None]:
     """The digest that tells one content from another: type, subject, time and canonical data."""
     try:
-        raw = json.loads(value, object_pairs_hook=_unique, parse_constant=_no_number)
+        raw = _DECODER.decode(value.decode())
     except _Unclear as error:
         return b"", Problem("not_json", str(error))
     except (ValueError, RecursionError):
         return b"", Problem("not_json", "A number is too long, or the JSON is nested too deeply.")
-    data = json.dumps(raw["data"], sort_keys=True, separators=(",", ":"))
+    data = _canonical(raw["data"])
     time = envelope.time.isoformat()
     return sha256(f"{envelope.type}\n{envelope.subject}\n{time}\n{data}".encode()).digest(), None

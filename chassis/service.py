@@ -14,7 +14,7 @@ import asyncpg
 from fastapi import FastAPI
 from mode import Service, Worker
 
-from chassis import kafka, migrations, postgres
+from chassis import crash_points, kafka, migrations, postgres
 from chassis.aggregate import Aggregate, Projection
 from chassis.clock import Clock
 from chassis.consumer import Consumer
@@ -64,7 +64,19 @@ class Runtime(Service):
         self.failure: BaseException | None = None
 
     async def on_start(self) -> None:
-        """Open the database, verify the setup, then start the parts in order."""
+        """Open the database, verify the setup, then start the parts in order.
+
+        What fails here ends the process at once: nothing was taken in yet.
+        """
+        try:
+            await self._open()
+        except (ConfigurationError, Misconfigured) as error:
+            os._exit(_told(error))
+        except Exception:
+            log.critical("the service cannot start", exc_info=True)
+            os._exit(EXIT_SOFTWARE)
+
+    async def _open(self) -> None:
         definition, settings = self.definition, self.settings
         await self._verify()
         dsn = settings.database_url.get_secret_value()
@@ -131,9 +143,7 @@ class Runtime(Service):
                     log.critical(
                         "part crashed", part=type(part).__name__, error=repr(self.failure)[:500]
                     )
-                    sys.stderr.flush()
-                    configuration = isinstance(self.failure, ConfigurationError | Misconfigured)
-                    os._exit(EXIT_CONFIGURATION if configuration else EXIT_SOFTWARE)
+                    os._exit(_told(self.failure))
             await self.sleep(0.1)
 
     async def troubles(self) -> dict[str, str]:
@@ -169,6 +179,15 @@ class Runtime(Service):
             await part.stop()
 
 
+def _told(error: BaseException | None) -> int:
+    """The exit status for an error; a wrong setup is told in one line."""
+    wrong_setup = isinstance(error, ConfigurationError | Misconfigured)
+    if wrong_setup:
+        print(f"Configuration error: {error}", file=sys.stderr)  # noqa: T201 - for people
+    sys.stderr.flush()
+    return EXIT_CONFIGURATION if wrong_setup else EXIT_SOFTWARE
+
+
 def run_service(define: Callable[[], ServiceDefinition]) -> NoReturn:
     """Run until SIGTERM or SIGINT. Exits 0, 70 after a programming error, 78 for a wrong setup."""
     with suppress(ImportError):
@@ -178,6 +197,7 @@ def run_service(define: Callable[[], ServiceDefinition]) -> NoReturn:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
+        crash_points.armed()
         definition = define()
         set_up_logging(
             definition.settings.log_level, definition.settings.log_format, definition.name
@@ -188,5 +208,4 @@ def run_service(define: Callable[[], ServiceDefinition]) -> NoReturn:
         )
         worker.execute_from_commandline()
     except (ConfigurationError, Misconfigured) as error:
-        print(f"Configuration error: {error}", file=sys.stderr)  # noqa: T201 - for people
-        sys.exit(EXIT_CONFIGURATION)
+        sys.exit(_told(error))

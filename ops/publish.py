@@ -24,7 +24,10 @@ Message = tuple[Envelope, bytes]
 
 
 def publish(
-    file: Annotated[str, Parameter(help="A JSON message or one per line; - reads stdin.")],
+    file: Annotated[
+        str,
+        Parameter(help="A JSON message or one per line; - reads stdin.", allow_leading_hyphen=True),
+    ],
     /,
     *,
     json: Annotated[bool, Parameter(help="One JSON object per line.")] = False,

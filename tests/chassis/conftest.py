@@ -5,21 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from aiokafka.admin import NewTopic
 
-from chassis import kafka, migrations, postgres
+from chassis import migrations, postgres
 from chassis.clock import Clock
 from chassis.dead_letters import Limits
 from chassis.processing import Processor
 from ops.database import schemas
 from tests.chassis import tally
-from tests.chassis.streams import TOPICS, Streams
 from tests.support.worker_stack import WorkerStack
 
 SQL = Path(__file__).parent / "sql"
@@ -34,9 +31,7 @@ async def tally_dsn(stack: WorkerStack) -> AsyncIterator[str]:
     await migrations.migrate(
         stack.dsn("migrator", name), [ops, migrations.service_schema("billing", SQL)]
     )
-    await stack.create_database(f"{name}_template", template=name)
     yield stack.dsn("billing", name)
-    await stack.drop_database(f"{name}_template")
     await stack.drop_database(name)
 
 
@@ -69,7 +64,7 @@ class Desk:
     async def notes(self, id: UUID | None = None) -> list[str]:
         """What the aggregate noted."""
         body = await self.pool.fetchval("select body from tally where id = $1", id or self.id)
-        return list(tally._decode(body).notes) if body else []
+        return list(tally._decode(body).notes) if body not in (None, "null") else []
 
     async def waiting(self) -> bool:
         """Whether the row is skipped by the due scan."""
@@ -125,21 +120,3 @@ def make_processor(
 def topics() -> tally.Topics:
     """Empty topics."""
     return tally.Topics()
-
-
-@pytest_asyncio.fixture
-async def streams(stack: WorkerStack, tally_dsn: str) -> AsyncIterator[Streams]:
-    """Topics of this test, with one partition, and a database of its own for its service."""
-    name = f"{stack.name}_{uuid4().hex[:8]}"
-    await stack.create_database(name, template=urlsplit(tally_dsn).path[1:] + "_template")
-    moved = stack.with_prefix(f"{name}-", name)
-    settings = moved.ops.kafka.model_copy(update={"kafka_partitions": 1})
-    client = kafka.admin(settings)
-    await client.start()
-    await client.create_topics(
-        [NewTopic(moved.prefix + t.name, 1, 1, topic_configs=t.config()) for t in TOPICS]
-    )
-    yield Streams({**moved.variables, "CLOCK": "real", "KAFKA_PARTITIONS": "1"}, settings)
-    await client.delete_topics([moved.prefix + topic.name for topic in TOPICS])
-    await client.close()
-    await stack.drop_database(name)

@@ -35,40 +35,12 @@ def schema(tmp_path: Path) -> Schema:
     return Schema("billing", (tmp_path,), "tenure_billing", ("tenure_licensing",))
 
 
-async def test_each_file_is_applied_once(stack: WorkerStack, database: str, schema: Schema) -> None:
-    dsn = stack.dsn("migrator", database)
-    assert await migrations.migrate(dsn, [schema]) == 2
-    assert await migrations.migrate(dsn, [schema]) == 0
-    (schema.folders[0] / "003_three.sql").write_text("alter table one add b int;")
-    assert await migrations.migrate(dsn, [schema]) == 1
-
-
 async def test_many_runners_at_once_apply_each_file_once(
     stack: WorkerStack, database: str, schema: Schema
 ) -> None:
     dsn = stack.dsn("migrator", database)
     counts = await asyncio.gather(*(migrations.migrate(dsn, [schema]) for _ in range(4)))
     assert sorted(counts) == [0, 0, 0, 2]
-
-
-async def test_a_changed_file_is_refused(stack: WorkerStack, database: str, schema: Schema) -> None:
-    dsn = stack.dsn("migrator", database)
-    await migrations.migrate(dsn, [schema])
-    (schema.folders[0] / "001_one.sql").write_text("create table one (a bigint);")
-    with pytest.raises(ConfigurationError, match=r"001_one\.sql was changed"):
-        await migrations.migrate(dsn, [schema])
-
-
-async def test_a_failing_file_leaves_nothing(
-    stack: WorkerStack, database: str, schema: Schema
-) -> None:
-    dsn = stack.dsn("migrator", database)
-    (schema.folders[0] / "002_two.sql").write_text("create table two (a int); select 1 / 0;")
-    with pytest.raises(asyncpg.DivisionByZeroError):
-        await migrations.migrate(dsn, [schema])
-    async with stack.connect("migrator", database) as connection:
-        assert await connection.fetchval("select to_regclass('billing.one')") is not None
-        assert await connection.fetchval("select to_regclass('billing.two')") is None
 
 
 async def test_an_older_and_a_newer_database_are_refused(

@@ -28,7 +28,7 @@ class Post:
     def __init__(self, stack: WorkerStack, desk: Desk) -> None:
         """No relay runs yet."""
         self._stack, self._desk = stack, desk
-        given = {name.lower(): value for name, value in stack.variables.items()}
+        given = {k.lower(): v for k, v in stack.variables.items() if k.startswith("KAFKA_")}
         own = {"BILLING_DATABASE_URL": stack.dsn("billing", f"{stack.name}_tally")}
         self.settings = TallySettings.model_validate({**given, **own})
 

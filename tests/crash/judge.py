@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import ConsumerRecord
 
@@ -57,11 +58,12 @@ async def judge(
     assert not work.stuck, work.stuck
     records, dead_letters = await _everything(sight)
     assert dead_letters == 0
-    copies = await sight.copies()
+    mails = await sight.mails()
+    copies = Counter(mail["MessageID"] for mail in mails)
     evidence = evidence_of(sight.stack, records, copies, dead_letters, work.now)
     _told_once(evidence, customers, expected)
     await _inbox_is_complete(sight, records)
-    await _mails_go_to_their_people(sight, customers)
+    await _mails_go_to_their_people(sight, mails, customers)
     resent, twice, unknown = await _mails(sight, evidence)
     _agree(evidence, twice)
     return Verdict(len(customers), _repeated(sight, records), resent, twice, unknown)
@@ -129,12 +131,14 @@ def _mark(record: ConsumerRecord) -> tuple[str, str]:
     return message.source, message.id
 
 
-async def _mails_go_to_their_people(sight: Sight, customers: Sequence[Customer]) -> None:
+async def _mails_go_to_their_people(
+    sight: Sight, mails: Sequence[Mapping[str, Any]], customers: Sequence[Customer]
+) -> None:
     emails = {id_of(customer): customer.email for customer in customers}
     async with sight.database() as connection:
         rows = await connection.fetch("select subscription_id, message_id from notifications.mail")
     wanted = {row["message_id"]: emails[row["subscription_id"]] for row in rows}
-    for mail in await sight.mails():
+    for mail in mails:
         assert [to["Address"] for to in mail["To"]] == [wanted[f"<{mail['MessageID']}>"]]
 
 

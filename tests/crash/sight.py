@@ -21,6 +21,8 @@ from ops.work import Work
 
 #: Waits end as soon as their condition holds; this bounds them on a machine that others use too.
 PATIENCE_S = 120.0
+#: Mails in one answer of the mailbox, which reads each of them.
+_PAGE = 200
 
 
 class Sight:
@@ -85,7 +87,10 @@ class Sight:
 
     async def mails(self) -> list[dict[str, Any]]:
         """All mails that the mailbox holds, as summaries."""
-        return await self.mailbox.messages(limit=await self.mailbox.count() or 1)
+        found: list[dict[str, Any]] = []
+        while part := await self.mailbox.messages(limit=_PAGE, start=len(found)):
+            found += part
+        return found
 
     async def copies(self) -> Counter[str]:
         """How many copies of each mail the mailbox holds, by Message-ID."""

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 
 from ops.clock import VirtualClock
 from ops.supervisor import Services, free_ports
 from ops.up import prepare
 from tests.scenarios.case import CASES
 from tests.scenarios.year import Year
+from tests.support.desk import Desk, desk_at
 from tests.support.worker_stack import START, WorkerStack
 
 
@@ -35,6 +37,15 @@ async def services(town: WorkerStack) -> AsyncIterator[Services]:
     """The three services of these tests."""
     async with Services(town.variables, state_dir=town.folder, ports=free_ports()) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="package")
+async def desk(
+    town: WorkerStack, services: Services, producer: AIOKafkaProducer
+) -> AsyncIterator[Desk]:
+    """For tests that need more than the year."""
+    async with desk_at(town.ops, producer) as made:
+        yield made
 
 
 @pytest.fixture

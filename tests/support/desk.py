@@ -53,11 +53,11 @@ class Desk:
         message = upstream.message(reference, type, at, data, **more)
         return await self.send(PAYMENTS_EVENTS, reference.encode(), upstream.raw(message))
 
-    async def subscribe(self, reference: str, at: datetime) -> None:
+    async def subscribe(self, reference: str, at: datetime, **more: Any) -> None:
         """An order and its payment."""
-        order = upstream.order(reference, f"{reference}-1")
-        await self.tell(reference, "order-placed", at, order)
-        await self.tell(reference, "payment-succeeded", at, upstream.success(f"{reference}-1"))
+        order, paid = upstream.order(reference, f"{reference}-1"), f"{reference}-1"
+        await self.tell(reference, "order-placed", at, order, **more)
+        await self.tell(reference, "payment-succeeded", at, upstream.success(paid), **more)
 
     async def settled(self) -> None:
         """Wait until every service has caught up, and read what they said."""
