@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from chassis.errors import ConfigurationError
 from chassis.settings import KafkaSettings
 from contracts.topics import TOPICS, Topic
+
+_KNOWN_S = 60.0
 
 
 def _connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -48,6 +51,8 @@ def consumer(settings: KafkaSettings, group: str, client_id: str) -> AIOKafkaCon
         fetch_max_bytes=32 * 1024 * 1024,
         max_partition_fetch_bytes=4 * 1024 * 1024,
         retry_backoff_ms=200,
+        # A member that joined before its topics were known to the broker would idle until then.
+        metadata_max_age_ms=10_000,
     )
 
 
@@ -112,9 +117,21 @@ async def apply_topics(settings: KafkaSettings) -> list[str]:
                     raise ConfigurationError(
                         f"Topic '{name}' could not be created: {rest or code}."
                     )
+            await _until_known(client, {topic.name for topic in made})
         return [topic.name for topic in missing]
     finally:
         await client.close()
+
+
+async def _until_known(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until the broker, which hears of them from its controller, knows new topics as well."""
+    end = time.monotonic() + _KNOWN_S
+    while unknown := names - set(await client.list_topics()):
+        if time.monotonic() > end:
+            raise ConfigurationError(
+                f"Topic '{min(unknown)}' was created, but after {_KNOWN_S:g} s it is not known yet."
+            )
+        await asyncio.sleep(0.02)
 
 
 async def verify_topics(settings: KafkaSettings, topics: tuple[Topic, ...]) -> None:

@@ -2,27 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Generic
 from uuid import UUID
 
 import asyncpg
 
-from chassis import claiming, dead_letters, deciding, held, sequencing
+from chassis import claiming, dead_letters, deciding, sequencing
 from chassis.aggregate import Aggregate, Caused, S
 from chassis.batch import Batch
 from chassis.clock import Clock
 from chassis.crash_points import crash_point
-from chassis.errors import ConfigurationError, LostClaim, PoisonMessage
+from chassis.errors import LostClaim, PoisonMessage
 from chassis.inbox import Settled
 from chassis.postgres import Connection, is_poison, transient_errors
-from chassis.records import Incoming, Problem, Record, read, too_far_ahead
+from chassis.reading import read_for, too_far_ahead
+from chassis.records import Incoming, Problem, Record
 from chassis.rows import Row, RowStore
 from contracts.errors import Impossible
-from contracts.topics import BILLING_COMMANDS, PAYMENTS_EVENTS, TOPICS
-
-_BY_NAME = {topic.name: topic for topic in TOPICS}
-#: Topics that others write: unknown types there are dead letters, and a dead letter parks no key.
-_FOREIGN = (PAYMENTS_EVENTS.name, BILLING_COMMANDS.name)
 
 
 class Processor(Generic[S]):
@@ -44,6 +41,7 @@ class Processor(Generic[S]):
         self._clock = clock
         self._limits = limits
         self._wake_relay = wake_relay
+        self._read = partial(read_for, aggregate.key_of)
         #: First retained offset of each partition, kept by the consumer.
         self.log_starts: dict[tuple[str, int], int] = {}
 
@@ -79,28 +77,6 @@ class Processor(Generic[S]):
             return Problem("database_refused", "The database refused the message.")
         return None
 
-    def _read(self, record: Record) -> Incoming:
-        topic = _BY_NAME.get(record.topic)
-        if topic is None:
-            raise ConfigurationError(f"A record came from the unknown topic '{record.topic}'.")
-        one = read(record, topic, own=record.topic not in _FOREIGN)
-        if one.fatal and not record.redriven:
-            raise ConfigurationError(one.fatal)
-        if one.fatal:
-            one.problem = Problem("unknown_type", one.fatal)
-        if one.envelope is not None and one.problem is None:
-            try:
-                one.key = self._aggregate.key_of(one.envelope)
-            except (PoisonMessage, Impossible) as error:
-                one.problem = Problem(error.code, error.sentence)
-            except ValueError:
-                one.problem = Problem(
-                    "invalid_field", "Field 'subject' is no id of a subscription."
-                )
-        if one.problem and topic.sequenced:
-            one.key = _as_id(record.key)
-        return one
-
     async def _transact(self, incoming: Sequence[Incoming]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             batch: Batch[S] = Batch(await self._clock.now(connection))
@@ -113,7 +89,7 @@ class Processor(Generic[S]):
             batch.rows = await self._store.lock(connection, [key for key in keys if key])
             if not self._clock.virtual:
                 batch.now = await self._clock.now(connection)
-            await self._load_waiting(connection, batch)
+            await sequencing.load(connection, batch)
             for one in fresh:
                 self._accept(batch, one)
             self._limits.check(batch.dead)
@@ -122,12 +98,6 @@ class Processor(Generic[S]):
         self._limits.count(batch.dead)
         batch.tell()
         self._wake_relay()
-
-    async def _load_waiting(self, connection: Connection, batch: Batch[S]) -> None:
-        keys = [str(row.id) for row in batch.rows.values() if row.waiting]
-        for one in await held.waiting(connection, keys) if keys else ():
-            by_topic = batch.waiting.setdefault(UUID(one.key), {})
-            by_topic.setdefault(one.record.topic, {})[one.sequence] = one
 
     def _accept(self, batch: Batch[S], one: Incoming) -> None:
         """One claimed message: decided, held until its turn, given up, or a dead letter."""
@@ -229,10 +199,3 @@ class Processor(Generic[S]):
             await deciding.write(connection, self._service, self._aggregate, self._store, batch)
         self._wake_relay()
         return len(batch.rows), None
-
-
-def _as_id(key: bytes | None) -> UUID | None:
-    try:
-        return UUID((key or b"").decode())
-    except ValueError:
-        return None

@@ -8,10 +8,8 @@ import asyncpg
 
 from chassis.aggregate import Projection
 from chassis.processing import Processor
-from chassis.records import Record, read
-from contracts.topics import TOPICS
-
-_BY_NAME = {topic.name: topic for topic in TOPICS}
+from chassis.reading import read
+from chassis.records import Record
 
 
 class Sink:
@@ -46,7 +44,7 @@ class Sink:
         """The record with its envelope, or None for the processor to judge."""
         if record.discarded:
             return None
-        one = read(record, _BY_NAME[record.topic], own=True)
+        one = read(record)
         if one.problem or one.fatal or one.ignored:
             return None
         return replace(record, envelope=one.envelope)

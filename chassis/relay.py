@@ -13,6 +13,7 @@ from mode import Service
 
 from chassis import kafka, outbox
 from chassis.crash_points import crash_point
+from chassis.postgres import transient_errors
 from chassis.telemetry import OUTBOX_DEAD, PUBLISHED, TRANSIENT_ERRORS, log
 from contracts.envelope import CONTENT_TYPE
 
@@ -71,13 +72,7 @@ class Relay(Service):
                 try:
                     await self._session()
                     delay_s = 0.1
-                except (
-                    asyncpg.PostgresError,
-                    asyncpg.InterfaceError,
-                    KafkaError,
-                    OSError,
-                    TimeoutError,
-                ) as error:
+                except (asyncpg.PostgresError, KafkaError, *transient_errors()) as error:
                     self.trouble = f"relay: {type(error).__name__}"
                     TRANSIENT_ERRORS.labels("relay").inc()
                     log.warning("relay starts over", error=repr(error)[:200], delay_s=delay_s)

@@ -8,16 +8,27 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
+from uuid import UUID
 
+from chassis import held
 from chassis.batch import Batch
 from chassis.held import Held
 from chassis.inbox import Settled
+from chassis.postgres import Connection
 from chassis.records import Incoming, spot
 from chassis.rows import DISCARDED, Row
 from chassis.telemetry import log
 
 Turn = Literal["now", "later", "over"]
 LogStarts = Mapping[tuple[str, int], int]
+
+
+async def load(connection: Connection, batch: Batch[Any]) -> None:
+    """What waits for the rows of a batch."""
+    keys = [str(row.id) for row in batch.rows.values() if row.waiting]
+    for one in await held.waiting(connection, keys) if keys else ():
+        by_topic = batch.waiting.setdefault(UUID(one.key), {})
+        by_topic.setdefault(one.record.topic, {})[one.sequence] = one
 
 
 def turn_of(row: Row[Any], one: Incoming, starts: LogStarts) -> Turn:

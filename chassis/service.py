@@ -14,7 +14,7 @@ import asyncpg
 from fastapi import FastAPI
 from mode import Service, Worker
 
-from chassis import crash_points, kafka, migrations, postgres
+from chassis import crash_points, migrations, postgres, setup
 from chassis.aggregate import Aggregate, Projection
 from chassis.clock import Clock
 from chassis.consumer import Consumer
@@ -78,7 +78,10 @@ class Runtime(Service):
 
     async def _open(self) -> None:
         definition, settings = self.definition, self.settings
-        await self._verify()
+        projected = tuple(t for t in TOPICS if t.name in definition.projections)
+        topics = (*definition.topics, *projected, REDRIVE[self.name], DEAD_LETTERS[self.name])
+        schema = migrations.service_schema(self.name, definition.sql)
+        await setup.wait_until_right(settings, schema, topics, self.sleep)
         dsn = settings.database_url.get_secret_value()
         self.pool = await postgres.open_pool(dsn, self.name, "work")
         relay = Relay(settings, self.name)
@@ -87,12 +90,10 @@ class Runtime(Service):
             self.name, definition.aggregate, self.pool, self.clock, limits, self._wake
         )
         self.relay, self.due_scan = relay, DueScan(settings, self.processor, self.clock.virtual)
-        topics = [t.name for t in definition.topics] + [REDRIVE[self.name].name]
-        topics += list(definition.projections)
         self.consumer = Consumer(
             settings,
             f"tenure.{self.name}",
-            topics,
+            [topic.name for topic in topics if topic is not DEAD_LETTERS[self.name]],
             Sink(definition.projections, self.pool, self.processor).consume,
             self.processor.log_starts.update,
             settings.consumer_batch_max,
@@ -105,29 +106,6 @@ class Runtime(Service):
             self.parts.append(part)
             await part.start()
         log.info("service is running", clock=settings.clock)
-
-    async def _verify(self) -> None:
-        """Wait for database and broker; a wrong schema or topic is a configuration error."""
-        schema = migrations.service_schema(self.name, self.definition.sql)
-        delay_s = 0.2
-        while True:
-            try:
-                connection = await asyncpg.connect(self.settings.database_url.get_secret_value())
-                try:
-                    await migrations.verify(connection, schema)
-                finally:
-                    await connection.close()
-                consumed = (*self.definition.topics, REDRIVE[self.name], DEAD_LETTERS[self.name])
-                written = tuple(t for t in TOPICS if t.writer == self.name)
-                await kafka.verify_topics(self.settings, (*consumed, *written))
-            except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError) as error:
-                log.error("the database refuses us", error=str(error)[:200], delay_s=delay_s)
-            except (asyncpg.PostgresError, OSError, kafka.KafkaError) as error:
-                log.warning("waiting for database and broker", error=repr(error)[:200])
-            else:
-                return
-            await self.sleep(delay_s)
-            delay_s = min(delay_s * 2, 5)
 
     def _wake(self) -> None:
         self.relay.wake()

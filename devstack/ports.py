@@ -1,6 +1,7 @@
 """The TCP ports of the local stack, all on the loopback address."""
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass, fields
 from typing import Self
@@ -8,6 +9,8 @@ from typing import Self
 from devstack.errors import DevstackConfigurationError
 
 HOST = "127.0.0.1"
+#: Below the usual range of ephemeral ports (32768 and up), above the well-known ones.
+_FREE_RANGE = range(20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,7 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Five ports that nobody listens on now, for tests."""
-        sockets = [socket.socket() for _ in fields(cls)]
-        for listener in sockets:
-            listener.bind((HOST, 0))
-        numbers = [listener.getsockname()[1] for listener in sockets]
-        for listener in sockets:
-            listener.close()
-        return cls(*numbers)
+        return cls(*free_ports(len(fields(cls))))
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -47,6 +44,19 @@ class Ports:
                     )
                 chosen[field.name] = int(text)
         return cls(**chosen)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, outside the range that the system gives to outgoing connections.
+
+    A port of that range could be taken by any client between this look and the server's start.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(_FREE_RANGE)
+        if port not in found and not in_use(port):
+            found.append(port)
+    return found
 
 
 def setting(name: str) -> str:

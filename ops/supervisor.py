@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from contracts.topics import SERVICES
+from devstack import ports as devstack_ports
 from devstack.processes import Child, spawn
 from ops.errors import OpsError, Unavailable, WrongSetting
 from ops.services_http import get
@@ -212,8 +212,4 @@ class Services:
 def free_ports(*names: str) -> dict[str, int]:
     """One port per name (all services without names) that nobody listens on now."""
     chosen = names or SERVICES
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in chosen]
-    numbers = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return dict(zip(chosen, numbers, strict=True))
+    return dict(zip(chosen, devstack_ports.free_ports(len(chosen)), strict=True))

@@ -4,12 +4,13 @@ Nothing is started until the first test asks for `stack` or for what is built on
 apart by random ids: a subscription, a customer, an address belongs to one test.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from _pytest.nodeid import NodeId
 from aiokafka import AIOKafkaProducer
 
 from chassis import kafka
@@ -40,8 +41,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_HELD].close()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a group on one worker.
+
+    xdist 3.8 writes the group into a field that pytest 9.2 does not read any more.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        if group:
+            item._id = NodeId.parse(f"{item.nodeid}@{group.args[0]}")
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """A failed test that used the services shows the ends of their logs."""
     report: Any = yield
     services = item.config.stash.get(_SERVICES, None)

@@ -41,7 +41,10 @@ class Queue:
         """Make the topic."""
         client = kafka.admin(self.settings)
         await client.start()
-        await client.create_topics([NewTopic(self.partitions[0].topic, 3, 1)])
+        topic = self.partitions[0].topic
+        await client.create_topics([NewTopic(topic, 3, 1)])
+        while topic not in await client.list_topics():
+            pass
         await client.close()
 
     async def put(self, *numbers: int) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -212,4 +211,3 @@ async def test_a_relay_without_its_database_says_so(post: Post, stack: WorkerSta
     await relay.start()
     await eventually(lambda: relay.trouble)
     await relay.stop()
-    assert issubclass(asyncpg.InvalidCatalogNameError, asyncpg.PostgresError)

@@ -50,7 +50,7 @@ FAILED = (
     .approve(APPROVED)
     .refund_failed(APPROVED + DAY)
 )
-BY_PROVIDER = (
+BY_PROVIDER: Case = (
     Case("refund-by-provider")
     .subscribed()
     .charged(PAID)

@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 
 from contracts import payments
+from contracts.base import Data
 from contracts.topics import CUSTOMERS_CONTACTS, DEAD_LETTERS, PAYMENTS_EVENTS, SERVICES, TOPICS
 from ops.cross_check import cross_check
 from ops.evidence import evidence_of
@@ -64,7 +65,7 @@ def _canary(*parts: bytes | None) -> bool:
     ids=lambda kind: kind.TYPE,
 )
 def test_what_we_ask_of_upstream_has_its_reference_and_the_published_form(
-    year: Year, kind: type[payments.Data]
+    year: Year, kind: type[Data]
 ) -> None:
     values = [
         json.loads(record.value)

@@ -19,7 +19,7 @@ from ops.sending import sender
 from ops.supervisor import Services
 from tests.scenarios.case import Case, When
 from tests.support.recording import Recording
-from tests.support.upstream import HOST
+from tests.support.upstream import address
 
 D = TypeVar("D", bound=Data)
 #: For every module of cases: one worker lives them, and the first test waits for all of it.
@@ -69,7 +69,7 @@ class Year:
                         await to.send(topic, key.encode(), value, _HEADERS)
             await self._advance(self.over)
             await self.recording.read_on()
-        await self._collect()
+        await self._collect({address(case.reference) for case in cases})
 
     @property
     def over(self) -> datetime:
@@ -80,9 +80,9 @@ class Year:
         done = await self._clock.advance(to, timeout_s=60)
         self.hops += done.hops
 
-    async def _collect(self) -> None:
+    async def _collect(self, addresses: set[str]) -> None:
         for summary in await self._mailbox.messages(limit=await self._mailbox.count() or 1):
-            if summary["To"][0]["Address"].endswith(f"@{HOST}"):
+            if summary["To"][0]["Address"] in addresses:
                 mail = await self._mailbox.message(summary["ID"])
                 self._mails.setdefault(mail["MessageID"], []).append(mail)
 

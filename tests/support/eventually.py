@@ -3,16 +3,13 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from collections.abc import Callable
+from typing import Any
 
-T = TypeVar("T")
 _POLL_S = 0.02
 
 
-async def eventually(
-    condition: Callable[[], T | Awaitable[T]], timeout_s: float = 15.0, what: str = ""
-) -> T:
+async def eventually(condition: Callable[[], Any], timeout_s: float = 15.0, what: str = "") -> Any:
     """Wait until `condition` (sync or async) gives something true and return that.
 
     A condition that raises AssertionError is asked again too; its last words, or what it gave last,
@@ -26,7 +23,7 @@ async def eventually(
             if inspect.isawaitable(found):
                 found = await found
             if found:
-                return cast(T, found)
+                return found
             last = repr(found)
         except AssertionError as error:
             last = error

@@ -65,7 +65,7 @@ def addresses(folder: Path) -> dict[str, str]:
     return found
 
 
-def _released(timeout_s: float) -> bool:
+def _released(timeout_s: float | None) -> bool:
     """Whether our standard input was closed, which the end of the controller does as well."""
     return bool(select.select([sys.stdin], [], [], timeout_s)[0])
 

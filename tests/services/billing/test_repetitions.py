@@ -1,7 +1,5 @@
 """The same id again: ignored and counted with the same content, a dead letter with any other."""
 
-import re
-import urllib.request
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,6 +13,7 @@ from ops.supervisor import Services
 from tests.services.billing.rows import LIMIT
 from tests.support import upstream
 from tests.support.desk import Desk
+from tests.support.metrics import counted
 
 
 @pytest.fixture
@@ -22,14 +21,14 @@ def reference() -> str:
     return f"again-{uuid4().hex[:8]}"
 
 
-def duplicates(services: Services, topic: str) -> float:
-    """How many messages of a topic billing ignored as known."""
-    with urllib.request.urlopen(f"{services.url('billing')}/metrics") as answer:
-        metrics = answer.read().decode()
-    found = re.findall(
-        rf'tenure_messages_consumed_total{{outcome="duplicate",topic="{topic}",.*}} (.*)', metrics
+def duplicates(services: Services) -> float:
+    """How many messages of payment systems billing ignored as known."""
+    return counted(
+        services.url("billing"),
+        "tenure_messages_consumed_total",
+        topic=PAYMENTS_EVENTS.name,
+        outcome="duplicate",
     )
-    return sum(map(float, found))
 
 
 async def test_the_same_content_is_ignored_and_counted(
@@ -38,12 +37,12 @@ async def test_the_same_content_is_ignored_and_counted(
     now = await desk.now()
     await desk.subscribe(reference, now)
     await desk.settled()
-    before = duplicates(services, PAYMENTS_EVENTS.name)
+    before = duplicates(services)
     said = len(desk.recording.messages(subscription_id("online-store", reference)))
     await desk.subscribe(reference, now)
     await desk.subscribe(reference, now)
     await desk.settled()
-    assert duplicates(services, PAYMENTS_EVENTS.name) == before + 4
+    assert duplicates(services) == before + 4
     assert len(desk.recording.messages(subscription_id("online-store", reference))) == said
     assert not [e for e in desk.recording.dead_letters if e.subject == reference]
 
