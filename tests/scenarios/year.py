@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -40,7 +40,6 @@ class Year:
         self.services = services
         self.digest_key = stack.variables.get("IDENTITY_DIGEST_KEY", "development only").encode()
         self.recording = Recording(stack)
-        self.hops = 0
         self._clock = clock
         self._mailbox = mailbox
         self._mails: dict[str, list[dict[str, Any]]] = {}
@@ -54,10 +53,9 @@ class Year:
         """Visit every instant of the cases and every deadline between them, in order."""
         now = await self._clock.now()
         # A first of a month: a year later there is the same day.
-        self._start = (now.replace(day=1, hour=9, minute=0, second=0, microsecond=0)) + timedelta(
-            31
+        self._start = (now.replace(day=1) + timedelta(days=31)).replace(
+            day=1, hour=9, minute=0, second=0, microsecond=0
         )
-        self._start = self._start.replace(day=1)
         steps = [(self.at(when), step) for case in cases for when, step in case.steps]
         steps.sort(key=lambda each: each[0])
         async with self.recording, sender(self.stack) as to:
@@ -77,8 +75,7 @@ class Year:
         return self.at(When("second end", _LENGTH_AFTER_SECOND_END))
 
     async def _advance(self, to: datetime) -> None:
-        done = await self._clock.advance(to, timeout_s=60)
-        self.hops += done.hops
+        await self._clock.advance(to, timeout_s=60)
 
     async def _collect(self, addresses: set[str]) -> None:
         for summary in await self._mailbox.messages(limit=await self._mailbox.count() or 1):
@@ -150,12 +147,10 @@ class Year:
         """How often the mailbox holds each mail of the cases, by Message-ID."""
         return Counter({id: len(copies) for id, copies in self._mails.items()})
 
-    def letter(
-        self, case: Case, kind: notifications.MailKind, number: Literal[0, 1] = 0
-    ) -> dict[str, Any]:
-        """The first or second mail of a kind as the mailbox holds it."""
-        events = [e for e in self.told(case, notifications.MailAccepted) if e.kind == kind]
-        wanted = str(events[number].notice_id)
+    def letter(self, case: Case, kind: notifications.MailKind) -> dict[str, Any]:
+        """The first mail of a kind as the mailbox holds it."""
+        accepted = self.told(case, notifications.MailAccepted)
+        wanted = next(str(event.notice_id) for event in accepted if event.kind == kind)
         return next(copies[0] for id, copies in self._mails.items() if wanted in id)
 
 
