@@ -74,7 +74,11 @@ def test_tail_merges_topics_and_hides_personal_data(tenure: Tenure, buy: Buy) ->
     buy("T-1")
     done = tenure("tail", "--no-follow", "--subscription", "T-1")
     lines = done.stdout.splitlines()
-    assert [line.split()[1] for line in lines][:2] == ["payments.events"] * 2
+    topics = [line.split()[1] for line in lines]
+    assert (
+        topics[0] == "payments.events"
+    )  # what billing says of the order may come before the payment
+    assert topics.count("payments.events") == 2
     times = [line.split()[0] for line in lines]
     assert times == sorted(times)
     assert NAME not in tenure("tail", "--no-follow", "--json").stdout
