@@ -17,9 +17,17 @@ from chassis.dead_letters import Limits
 from chassis.processing import Processor
 from ops.database import schemas
 from tests.chassis import tally
-from tests.support.worker_stack import WorkerStack
+from tests.support.worker_stack import WorkerStack, create
 
 SQL = Path(__file__).parent / "sql"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stack(stack: WorkerStack) -> WorkerStack:
+    """Topics and a database of their own: these tests write what the real services must not read."""
+    made = stack.with_prefix(f"{stack.prefix}chassis-", f"{stack.name}_chassis")
+    await create(made)
+    return made
 
 
 @pytest_asyncio.fixture(scope="session")
