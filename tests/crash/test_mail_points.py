@@ -40,7 +40,7 @@ async def test_a_mail_on_the_wire_when_its_sender_dies(
     assert verdict.twice == (confirmations.keys() if left else frozenset())
     report(point, "notifications", hit, f"confirmations: {verdict}", seconds)
 
-    await scene.services.stop("notifications")
+    await scene.services.kill("notifications")
     await scene.publish([_cancellation(customer) for customer in customers])
     await scene.quiet_but("notifications")
     scene.arm("notifications", point, hit)
