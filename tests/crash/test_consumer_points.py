@@ -42,6 +42,11 @@ async def test_a_kill_in_the_consumer_changes_no_effect(
         assert ahead > 0, "the batch is durable and its offsets are not committed"
     else:
         assert ahead == 0, "nothing of the batch is durable"
+    inbox = f"select count(*) from {service}.inbox"
+    before = await scene.count(inbox)
     scene.services.spawn(service)
     seconds = await scene.settle()
-    report(point, service, hit, await judge(scene, customers), seconds)
+    verdict = await judge(scene, customers)
+    # The second process decides on what the first did not, however much is delivered again.
+    assert await scene.decided(scene.services, service) == await scene.count(inbox) - before
+    report(point, service, hit, verdict, seconds)
