@@ -203,20 +203,23 @@ def _git(root: Path, *arguments: str) -> bytes:
 
 
 def snapshot(against: str | None, root: Path = ROOT) -> tuple[str, dict[str, Schema]]:
-    """Where the published schemas were found, and they; by default `origin/main`, else HEAD. Raises NoSnapshot."""
+    """Where the published schemas were found, and they; by default the latest release. Raises NoSnapshot.
+
+    A message is published with a release, the tag `v*`; before the first one there is nothing to break.
+    """
     if against is not None:
         folder = Path(against)
         return against, from_folder(folder) if folder.is_dir() else from_git(against, root)
-    try:
-        return "origin/main", from_git("origin/main", root)
-    except NoSnapshot:
-        return "HEAD", from_git("HEAD", root)
+    release = _git(root, "describe", "--tags", "--abbrev=0", "--match", "v*").decode().strip()
+    return (release, from_git(release, root)) if release else ("any release", {})
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit 0 if nothing breaks, 1 with one line per breaking edit, 2 without a snapshot to compare with."""
     parser = argparse.ArgumentParser(prog="python -m contracts.compatibility")
-    parser.add_argument("--against", help="git ref or folder (default: origin/main, else HEAD)")
+    parser.add_argument(
+        "--against", help="git ref or folder (default: the latest release, a tag v*)"
+    )
     try:
         where, published = snapshot(parser.parse_args(arguments).against)
     except NoSnapshot as error:
@@ -224,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = breaks(published, schemas())
     sys.stderr.writelines(f"{edit}\n" for edit in found)
     if not published:
-        sys.stdout.write(f"No schemas are published at {where} yet: nothing can break.\n")
+        sys.stdout.write(f"No schemas are published with {where} yet: nothing can break.\n")
     return 1 if found else 0
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.base import Data, Frozen
-from contracts.values import Instant, ProductType, Ref
+from contracts.values import Instant, ProductType, Ref, Seats
 
 ExpiryReason = Literal[
     "lapsed", "payment_failed", "canceled", "refunded", "refunded_renewal", "chargeback"
@@ -80,15 +80,30 @@ class GraceRetracted(LicensingEvent):
 
 
 class HoldStarted(LicensingEvent):
-    """No access, but a payment until `ends_at` still recovers the subscription."""
+    """No access until a payment, at the latest by `ends_at`, or until a dispute is decided (then open)."""
 
     TYPE: ClassVar[str] = "licensing.hold-started.v1"
     period_id: UUID
-    ends_at: Instant
+    ends_at: Instant | None = None
+
+
+class Paused(LicensingEvent):
+    """The subscription pauses until `resumes_at`, or until it is resumed earlier (T23)."""
+
+    TYPE: ClassVar[str] = "licensing.paused.v1"
+    period_id: UUID
+    resumes_at: Instant
+
+
+class Resumed(LicensingEvent):
+    """The pause is over and paid time runs again (T25)."""
+
+    TYPE: ClassVar[str] = "licensing.resumed.v1"
+    period_id: UUID
 
 
 class Recovered(LicensingEvent):
-    """Paid again during grace or hold (T12, T14)."""
+    """Paid again during grace or hold, or the dispute that held it is decided (T12, T14, T22)."""
 
     TYPE: ClassVar[str] = "licensing.recovered.v1"
     period_id: UUID
@@ -151,7 +166,7 @@ class EntitlementLimited(EntitlementEvent):
 
 
 class EntitlementSuspended(EntitlementEvent):
-    """Access is off and can come back (hold)."""
+    """Access is off and can come back (hold, pause, open dispute)."""
 
     TYPE: ClassVar[str] = "licensing.entitlement-suspended.v1"
 
@@ -176,6 +191,8 @@ EVENTS: tuple[type[Data], ...] = (
     GraceEnded,
     GraceRetracted,
     HoldStarted,
+    Paused,
+    Resumed,
     Recovered,
     Expired,
     ExpiryReasonCorrected,
@@ -205,7 +222,7 @@ class Entitlement(Data):
     provider_id: Ref
     product_id: Ref
     product_type: ProductType
-    seats: Annotated[int, Field(ge=1)]
+    seats: Seats
     state: EntitlementState
     capabilities: Capabilities
     valid_until: Instant | None = None

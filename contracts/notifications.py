@@ -21,8 +21,12 @@ MailKind = Literal[
     "refund-initiated",
     "refund-settled",
     "refund-failed",
+    "dispute-opened",
+    "dispute-closed",
     "grace-started",
     "hold-started",
+    "paused",
+    "resumed",
     "recovered",
     "expired",
 ]

@@ -1,12 +1,25 @@
 """Messages to and from upstream payment systems: topics `payments.events` and `payments.requests`."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from contracts.base import Data, Frozen
-from contracts.values import Channel, Instant, Interval, Money, PaymentKind, Plan, Ref, Text
+from contracts.values import (
+    Channel,
+    Instant,
+    Interval,
+    Money,
+    PauseMode,
+    PaymentKind,
+    Plan,
+    Ref,
+    Seats,
+    Term,
+    Text,
+    WithdrawalReason,
+)
 
 #: An address with one @ and no character that a mail header could take for something else.
 Email = Annotated[
@@ -19,6 +32,8 @@ Email = Annotated[
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 #: An IANA time zone name such as Europe/Berlin.
 TimeZone = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$")]
+#: A country by its ISO 3166-1 alpha-2 code such as DE.
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
 class Customer(Frozen):
@@ -28,7 +43,7 @@ class Customer(Frozen):
     name: Text
     email: Email
     locale: Locale
-    region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    region: Region | None = None
     time_zone: TimeZone | None = None
 
 
@@ -105,6 +120,57 @@ class CancellationWithdrawn(Data):
     channel: Channel
 
 
+class DisputeEvent(Data):
+    """The customer's bank asks for the money of one order back."""
+
+    order_id: Ref
+    dispute_id: Ref
+    amount: Money
+    reason: Text | None = None
+
+
+class DisputeOpened(DisputeEvent):
+    """A dispute was opened; it is decided later."""
+
+    TYPE: ClassVar[str] = "payments.dispute-opened.v1"
+
+
+class DisputeWon(DisputeEvent):
+    """The dispute was decided: the money stays."""
+
+    TYPE: ClassVar[str] = "payments.dispute-won.v1"
+
+
+class DisputeLost(DisputeEvent):
+    """The dispute was decided: the money is gone (chargeback)."""
+
+    TYPE: ClassVar[str] = "payments.dispute-lost.v1"
+
+
+class PauseRequested(Data):
+    """The customer asked the provider for a pause; without `mode` the provider's usual one."""
+
+    TYPE: ClassVar[str] = "payments.pause-requested.v1"
+    mode: PauseMode | None = None
+    resumes_at: Instant | None = None
+
+
+class ResumeRequested(Data):
+    """The customer asked the provider to end the pause."""
+
+    TYPE: ClassVar[str] = "payments.resume-requested.v1"
+
+
+class SettingsChanged(Data):
+    """The customer changed settings at the provider; `amount`: what renewals cost from then on."""
+
+    TYPE: ClassVar[str] = "payments.settings-changed.v1"
+    seats: Seats | None = None
+    term: Term | None = None
+    product_id: Ref | None = None
+    amount: Money | None = None
+
+
 class ChargeRequested(Data):
     """Please charge the customer for the next period; answer with the charge_id, retry until charge_by."""
 
@@ -123,7 +189,7 @@ class ChargeWithdrawn(Data):
     TYPE: ClassVar[str] = "payments.charge-withdrawn.v1"
     charge_id: UUID
     subscription_id: UUID
-    reason: Literal["canceled", "paid_otherwise", "refunded", "dispute", "ended"]
+    reason: WithdrawalReason
 
 
 class RefundRequested(Data):
@@ -146,5 +212,11 @@ FROM_UPSTREAM: tuple[type[Data], ...] = (
     RefundFailed,
     CancellationRequested,
     CancellationWithdrawn,
+    DisputeOpened,
+    DisputeWon,
+    DisputeLost,
+    PauseRequested,
+    ResumeRequested,
+    SettingsChanged,
 )
 TO_UPSTREAM: tuple[type[Data], ...] = (ChargeRequested, ChargeWithdrawn, RefundRequested)

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 
 from contracts.base import Frozen
 from contracts.errors import Misconfigured
-from contracts.payments import TimeZone
-from contracts.values import Channel, PaymentKind, Ref, Text
+from contracts.payments import Region, TimeZone
+from contracts.values import Channel, PauseMode, PaymentKind, Ref, Text
 
 Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://[!-~]+$")]
 _is_duration = re.compile(
@@ -55,11 +55,28 @@ class ProviderPolicy(Frozen):
     incomplete_ttl: Span
     cancel_routes: Annotated[tuple[Channel, ...], Field(min_length=1)]
     cancel_in_grace: Literal["end_now", "at_grace_end"]
+    #: Channels on which a cancellation is finished on the provider's own page (S-59).
+    cancel_handover: tuple[Channel, ...]
+    #: How long the provider has to confirm such a cancellation before an operator should ask.
+    cancel_handover_within: Span
+    #: The pauses offered, the usual one first; none: no pause (S-03).
+    pause_modes: tuple[PauseMode, ...]
+    max_pause: Span
+    #: How long after its start a pause leaves everything usable.
+    pause_grace: Span
+    #: What customers can change by themselves (S-01).
+    settings_changes: tuple[Literal["seats", "term", "product_id"], ...]
+    #: Whether an open dispute takes access away until it is decided.
+    hold_on_dispute: bool
     #: Whole days after the order in which a refund can be asked for; null: no refunds (S-41).
     refund_window: Span | None
     refund_tz: TimeZone
     refundable_kinds: tuple[PaymentKind, ...]
     billing_tz: TimeZone
+    #: Whose public holidays are no business days (S-45): an ISO 3166 code such as DE; null: none.
+    holidays: Region | None
+    #: The holidays themselves, which the loader of the packs fills in.
+    holiday_dates: frozenset[date] = Field(default=frozenset(), exclude=True)
 
     @property
     def version(self) -> str:

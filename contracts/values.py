@@ -87,6 +87,11 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PaymentKind = Literal["initial", "renewal", "manual", "prepayment"]
 ProductType = Literal["update", "update-and-protection"]
 Channel = Literal["account", "support", "provider"]
+#: What a pause does to paid time: bank the rest, let it run, or wait for the period's end (Q17).
+PauseMode = Literal["freeze_term", "run_term", "at_period_end"]
+#: Why a charge that was asked for is not wanted any more (Q4).
+WithdrawalReason = Literal["canceled", "paid_otherwise", "refunded", "dispute", "paused", "ended"]
+Seats = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Money(Frozen):
@@ -102,7 +107,7 @@ class Plan(Frozen):
     product_id: Ref
     product_type: ProductType
     term: Term
-    seats: Annotated[int, Field(ge=1, le=100_000)]
+    seats: Seats
 
 
 class Interval(Frozen):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from contracts.licensing import Capabilities, EntitlementState
 from contracts.values import ProductType
-from ledger.timeline import Stage
+from ledger.stage import Stage
 
 ALL = Capabilities(database_updates=True, cloud_reputation=True, protection=True, scan=True)
 #: After grace an update subscription keeps protection, but its databases stand still.
@@ -39,7 +39,9 @@ def access_of(stage: Stage, paid_until: datetime | None) -> Access:
         return Access("active", ALL, stage.start, paid_until)
     if stage.status == "grace":
         return Access("grace", ALL, stage.start, stage.ends_at)
-    if stage.status == "hold":
+    if stage.status == "paused" and stage.usable:
+        return Access("grace", ALL, stage.start, stage.ends_at)
+    if stage.status in ("hold", "paused"):
         return Access("suspended", degraded, stage.start, stage.ends_at)
     ended: Literal["revoked", "limited", "expired"] = "expired"
     if stage.reason in _REVOKING:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from contracts.billing import Basis
 from ledger.calendar import end_of, possible_end
-from ledger.history import PaidPeriod
+from ledger.history import History, PaidPeriod
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,17 @@ class Bounds:
     step: int
 
 
-def bounds_from_end(previous: PaidPeriod, term: str, tz: str) -> Bounds:
-    """The period after `previous`, from its end (S-14b). `previous` must be limited."""
-    if previous.end is None:
+def bounds_from_end(history: History, previous: PaidPeriod, term: str, tz: str) -> Bounds:
+    """The period after `previous`, from its end, or from the end of a pause there (S-14b, Q17).
+
+    Raises ValueError when `previous` is unlimited.
+    """
+    start = history.renewal_point(previous)
+    if start is None:
         raise ValueError("an unlimited period has no successor")
-    anchor, step = (
-        (previous.anchor, previous.step + 1) if previous.plan.term == term else (previous.end, 1)
-    )
-    return Bounds(previous.end, end_of(anchor, term, step, tz), "from_end", anchor, step)
+    chained = previous.plan.term == term and not previous.shift and start == previous.end
+    anchor, step = (previous.anchor, previous.step + 1) if chained else (start, 1)
+    return Bounds(start, end_of(anchor, term, step, tz), "from_end", anchor, step)
 
 
 def bounds_from(start: datetime, term: str, tz: str) -> Bounds:

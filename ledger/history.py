@@ -1,14 +1,15 @@
-"""The facts that paid time follows from: paid periods, what refunds took away, the customer's will."""
+"""The facts that paid time follows from: periods, what took them away, will, charges, pauses, disputes."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
 from contracts.billing import Basis
 from contracts.policy import ProviderPolicy
 from contracts.values import Instant, Money, PaymentKind, Plan
+from ledger.pauses import Pause, PauseSpan
 
 #: The policy version that is stamped on a fact.
 PolicyOf = Callable[[str], ProviderPolicy]
@@ -52,6 +53,8 @@ class PaidPeriod:
     anchor: Instant
     #: How many terms after the anchor this period ends.
     step: int
+    #: By how much pauses and goodwill moved its end; the next one then counts from that end.
+    shift: timedelta = timedelta(0)
     taken: Taken | None = None
 
     @property
@@ -82,6 +85,45 @@ class Will:
     reason: WillReason
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A charge for the renewal of the period `renews`: asked for at `at`, unanswered until `closed_at`."""
+
+    fact_id: UUID
+    renews: UUID
+    at: Instant
+    closed_at: Instant | None = None
+
+    def open_at(self, instant: datetime) -> bool:
+        """Whether it was asked for and not answered at the instant."""
+        return self.at <= instant and (self.closed_at is None or instant < self.closed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The money of a period is disputed from `at` until `closed_at`, whatever the outcome (T22)."""
+
+    fact_id: UUID
+    dispute_id: str
+    period_id: UUID
+    at: Instant
+    closed_at: Instant | None = None
+
+    def open_at(self, instant: datetime) -> bool:
+        """Whether it was open at the instant."""
+        return self.at <= instant and (self.closed_at is None or instant < self.closed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SeatChange:
+    """The number of seats, told at `at`, counts from `effective_at` (Q25)."""
+
+    fact_id: UUID
+    at: Instant
+    effective_at: Instant
+    seats: int
+
+
 #: Changes of will at one instant count in this order (Q2).
 _RANK = {"ordered": 0, "canceled": 1, "withdrawn": 2, "refunded": 3}
 
@@ -94,29 +136,75 @@ class History:
     wills: tuple[Will, ...] = ()
     #: By the fact that told it: the period after which money was asked for, or an attempt failed.
     charged: tuple[tuple[UUID, UUID], ...] = ()
+    asked: tuple[Asked, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    seat_changes: tuple[SeatChange, ...] = ()
 
     def with_period(self, period: PaidPeriod) -> "History":
         """The history with one more period, or with another one in place of the one with its id."""
         others = (p for p in self.periods if p.period_id != period.period_id)
         periods = sorted((*others, period), key=lambda p: (p.start, p.paid_at, p.period_id))
-        return History(tuple(periods), self.wills, self.charged)
+        return replace(self, periods=tuple(periods))
 
     def with_will(self, will: Will) -> "History":
         """The history with one more change of will; one that it knows stays as it is."""
         if any(known.fact_id == will.fact_id for known in self.wills):
             return self
         wills = sorted((*self.wills, will), key=lambda w: (w.at, _RANK[w.reason], w.fact_id))
-        return History(self.periods, tuple(wills), self.charged)
+        return replace(self, wills=tuple(wills))
 
     def without_will(self, fact_id: UUID) -> "History":
         """The history in which that change of will never was."""
-        wills = tuple(will for will in self.wills if will.fact_id != fact_id)
-        return History(self.periods, wills, self.charged)
+        return replace(self, wills=tuple(will for will in self.wills if will.fact_id != fact_id))
 
     def with_charged(self, fact_id: UUID, renews: UUID) -> "History":
         """The history in which money was asked for after this period; a fact tells it of one only."""
         others = (told for told in self.charged if told[0] != fact_id)
-        return History(self.periods, self.wills, tuple(sorted((*others, (fact_id, renews)))))
+        return replace(self, charged=tuple(sorted((*others, (fact_id, renews)))))
+
+    def with_asked(self, asked: Asked) -> "History":
+        """The history with a charge, or with another one in place of the one with its fact_id."""
+        return replace(self, asked=_with(self.asked, asked))
+
+    def with_pause(self, pause: Pause) -> "History":
+        """The history with a pause, or with another one in place of the one with its fact_id."""
+        return replace(self, pauses=_with(self.pauses, pause))
+
+    def with_dispute(self, dispute: Dispute) -> "History":
+        """The history with a dispute, or with another one in place of the one with its dispute_id."""
+        others = (d for d in self.disputes if d.dispute_id != dispute.dispute_id)
+        disputes = sorted((*others, dispute), key=lambda d: (d.at, d.dispute_id))
+        return replace(self, disputes=tuple(disputes))
+
+    def with_seat_change(self, change: SeatChange) -> "History":
+        """The history with a change of seats, or with another one in place of the one with its fact_id."""
+        return replace(self, seat_changes=_with(self.seat_changes, change))
+
+    def pause_spans(self) -> tuple[PauseSpan, ...]:
+        """Where the pauses lie; one that would end before it begins never is."""
+        found = []
+        for pause in self.pauses:
+            followed = next((p for p in self.periods if p.period_id == pause.follows), None)
+            start = followed.end if followed and followed.end else pause.at
+            if start < pause.end:
+                found.append(PauseSpan(pause, start, pause.end))
+        return tuple(found)
+
+    def renewal_point(self, period: PaidPeriod) -> datetime | None:
+        """When the next period has to follow: the end, or where a pause that begins there ends (Q17)."""
+        for span in self.pause_spans():
+            if span.pause.follows == period.period_id:
+                return span.end
+        return period.end
+
+    def seats_at(self, period: PaidPeriod, instant: datetime) -> int:
+        """The seats of a period at an instant: as paid, or as changed since (Q25)."""
+        seats = period.plan.seats
+        for change in sorted(self.seat_changes, key=lambda c: (c.effective_at, c.at, c.fact_id)):
+            if change.at > period.paid_at and change.effective_at <= instant:
+                seats = change.seats
+        return seats
 
     def was_charged(self, renews: UUID) -> bool:
         """Whether money was asked for after this period: `payment_failed` or `lapsed` (Q8)."""
@@ -158,6 +246,24 @@ class History:
     def counting(self) -> tuple[PaidPeriod, ...]:
         """The periods that count after all facts."""
         return tuple(p for p in self.periods if p.taken is None or p.taken.reinstated_at)
+
+
+class _Told(Protocol):
+    """What one fact told."""
+
+    @property
+    def fact_id(self) -> UUID: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+
+Known = TypeVar("Known", bound=_Told)
+
+
+def _with(known: tuple[Known, ...], new: Known) -> tuple[Known, ...]:
+    others = [one for one in known if one.fact_id != new.fact_id]
+    return tuple(sorted([*others, new], key=lambda one: (one.at, one.fact_id)))
 
 
 def last_of(periods: Iterable[PaidPeriod]) -> PaidPeriod | None:

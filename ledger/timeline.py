@@ -1,35 +1,12 @@
 """The timeline: which status holds from when, as a pure function of the history and the stamped policies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
-from uuid import UUID
 
-from contracts.licensing import ExpiryReason
-from contracts.policy import ProviderPolicy
+from ledger.endings import after_end, deadlines, ended_at
 from ledger.history import History, PaidPeriod, PolicyOf
-
-Status = Literal["active", "grace", "hold", "expired"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A status from `start` until the next stage; `ends_at` is when it ends if nothing happens.
-
-    `period` is the period that runs, or the one that ended. `reason` is set when expired.
-    """
-
-    status: Status
-    start: datetime
-    period: PaidPeriod
-    ends_at: datetime | None
-    reason: ExpiryReason | None = None
-
-    @property
-    def identity(self) -> tuple[Status, UUID, datetime, ExpiryReason | None]:
-        """What makes two stages the same."""
-        return (self.status, self.period.period_id, self.start, self.reason)
+from ledger.pauses import PauseSpan
+from ledger.stage import Stage, active_since
 
 
 def timeline(history: History, policy_of: PolicyOf) -> tuple[Stage, ...]:
@@ -39,7 +16,7 @@ def timeline(history: History, policy_of: PolicyOf) -> tuple[Stage, ...]:
     the answer is the same.
     """
     stages: list[Stage] = []
-    for instant in _instants(history, policy_of):
+    for instant in sorted(set(_instants(history, policy_of))):
         stage = stage_at(history, policy_of, instant)
         if stage and (not stages or stages[-1].identity != stage.identity):
             stages.append(stage)
@@ -47,16 +24,15 @@ def timeline(history: History, policy_of: PolicyOf) -> tuple[Stage, ...]:
 
 
 def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage | None:
-    """The stage that holds at an instant, None before anything entitles (T2, T8-T15, T18-T21)."""
+    """The stage that holds at an instant, None before anything entitles (T2, T8-T15, T18-T28)."""
     running = [period for period in history.periods if period.covers(instant)]
     if running:
-        period = max(running, key=lambda p: p.begins)
-        return Stage("active", _active_since(period, instant), period, period.end)
+        return _running(history, policy_of, max(running, key=lambda p: p.begins), instant)
     ended = max(
         (
-            (ended_at, period.start, period.period_id, period)
+            (at, period.start, period.period_id, period)
             for period in history.periods
-            if (ended_at := _ended_at(period, instant))
+            if (at := ended_at(period, instant))
         ),
         default=None,
     )
@@ -65,105 +41,48 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
     at, _, _, period = ended
     if period.taken and at != period.end:
         return Stage("expired", at, period, None, period.taken.reason)
-    return _after_end(history, policy_of(period.policy_version), period, at, instant)
+    return after_end(history, policy_of(period.policy_version), period, instant)
 
 
-def _ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
-    """When a period that does not cover the instant ceased to; None when it never entitled before."""
-    if instant < period.begins or not _ever_counted(period):
-        return None
-    taken = period.taken
-    if taken and taken.holds_at(instant) and (period.end is None or taken.at < period.end):
-        return taken.at
-    return period.end
+def _running(history: History, policy_of: PolicyOf, period: PaidPeriod, instant: datetime) -> Stage:
+    """The stage while a paid period runs: active, unless it pauses or its money is disputed."""
+    policy = policy_of(period.policy_version)
+    span = next((span for span in history.pause_spans() if span.covers(instant)), None)
+    if span:
+        return _paused(span, period, span.start + policy.pause_grace, instant)
+    since = active_since(period, instant)
+    disputes = [d for d in history.disputes if d.period_id == period.period_id]
+    if policy.hold_on_dispute:
+        held = next((d for d in disputes if d.open_at(instant)), None)
+        if held:
+            return Stage("hold", max(held.at, since), period, None)
+        decided = [d.closed_at for d in disputes if d.closed_at and d.closed_at <= instant]
+        since = max([since, *decided])
+    resumed = [span.end for span in history.pause_spans() if span.end <= instant]
+    return Stage("active", max([since, *resumed]), period, period.end)
 
 
-def _ever_counted(period: PaidPeriod) -> bool:
-    """Whether the period entitled at any instant: not so when voided before it began, for good."""
-    taken = period.taken
-    if taken is None or not taken.upcoming or taken.at > period.begins:
-        return True
-    back = taken.reinstated_at
-    return back is not None and (period.end is None or back < period.end)
-
-
-def _after_end(
-    history: History, policy: ProviderPolicy, ended: PaidPeriod, end: datetime, instant: datetime
+def _paused(
+    span: PauseSpan, period: PaidPeriod, usable_until: datetime, instant: datetime
 ) -> Stage:
-    """The stage at an instant after the unrenewed end of a period (Q8, Q9, Q15)."""
-    if _voided_successor(history, end):
-        return Stage("expired", end, ended, None, "refunded_renewal")
-    will = history.will_before(end)
-    if will and will.reason == "canceled":
-        return Stage("expired", end, ended, None, "canceled")
-    grace_end = end + policy.grace
-    hold_end = grace_end + policy.hold
-    stops = (
-        *_cancellations(history, policy, end, grace_end, hold_end),
-        *_refund_after_end(ended, end, hold_end, instant),
-    )
-    stop = min(stops, default=None)
-    if stop and stop[0] <= instant:
-        return Stage("expired", stop[0], ended, None, stop[1])
-    since = _active_since(ended, instant)
-    if instant < grace_end:
-        return Stage("grace", max(end, since), ended, grace_end)
-    if instant < hold_end:
-        return Stage("hold", max(grace_end, since), ended, hold_end)
-    reason: ExpiryReason = "payment_failed" if history.was_charged(ended.period_id) else "lapsed"
-    return Stage("expired", hold_end, ended, None, reason)
+    """A pause; everything stays usable for the first days where the provider offers that."""
+    if instant < usable_until:
+        return Stage("paused", span.start, period, min(usable_until, span.end), usable=True)
+    return Stage("paused", max(span.start, usable_until), period, span.end)
 
 
-def _cancellations(
-    history: History,
-    policy: ProviderPolicy,
-    end: datetime,
-    grace_end: datetime,
-    hold_end: datetime,
-) -> Iterator[tuple[datetime, ExpiryReason]]:
-    """When cancellations in grace or hold cut it short, unless withdrawn before (Q15)."""
-    wills = history.effective_wills
-    for position, will in enumerate(wills):
-        if will.reason == "canceled" and end <= will.at < hold_end:
-            at = will.at if policy.cancel_in_grace == "end_now" else max(will.at, grace_end)
-            if not any(w.reason == "withdrawn" and w.at < at for w in wills[position + 1 :]):
-                yield at, "canceled"
-
-
-def _refund_after_end(
-    ended: PaidPeriod, end: datetime, hold_end: datetime, instant: datetime
-) -> Iterator[tuple[datetime, ExpiryReason]]:
-    """A refund of the latest period in grace or hold cuts it short, for as long as it does not fail (Q9)."""
-    taken = ended.taken
-    if taken and end <= taken.at < hold_end:
-        back = taken.reinstated_at
-        if taken.holds_at(instant) or (back and back >= hold_end):
-            yield taken.at, taken.reason
-
-
-def _voided_successor(history: History, end: datetime) -> bool:
-    return any(p.start >= end and p.taken and p.taken.holds_at(end) for p in history.periods)
-
-
-def _active_since(period: PaidPeriod, instant: datetime) -> datetime:
-    """When the running stretch of a period began: its begin, or its reinstatement."""
-    taken = period.taken
-    if taken and taken.reinstated_at and taken.reinstated_at <= instant:
-        return max(period.begins, taken.reinstated_at)
-    return period.begins
-
-
-def _instants(history: History, policy_of: PolicyOf) -> list[datetime]:
-    """Every instant at which the status can change, in order."""
-    instants: set[datetime] = {will.at for will in history.wills}
+def _instants(history: History, policy_of: PolicyOf) -> Iterator[datetime]:
+    """Every instant at which the status can change."""
+    yield from (will.at for will in history.wills)
+    for dispute in history.disputes:
+        yield from (at for at in (dispute.at, dispute.closed_at) if at)
     for period in history.periods:
-        instants.add(period.begins)
+        policy = policy_of(period.policy_version)
+        yield period.begins
         if period.taken:
-            instants.add(period.taken.at)
-            if period.taken.reinstated_at:
-                instants.add(period.taken.reinstated_at)
-        if period.end:
-            policy = policy_of(period.policy_version)
-            grace_end = period.end + policy.grace
-            instants.update((period.end, grace_end, grace_end + policy.hold))
-    return sorted(instants)
+            yield from (at for at in (period.taken.at, period.taken.reinstated_at) if at)
+        due = deadlines(history, policy, period)
+        if due:
+            yield from (due.paid_end, due.end, due.gap_end, due.grace_end, due.hold_end)
+        for span in history.pause_spans():
+            yield from (span.start, span.start + policy.pause_grace, span.end)

@@ -10,7 +10,8 @@ from contracts.policy import Policies
 from contracts.values import Money
 from ledger.calendar import is_short
 from ledger.history import History, PaidPeriod, last_of
-from ledger.timeline import Stage, timeline
+from ledger.stage import Stage
+from ledger.timeline import timeline
 from ops.subscriptions import Known
 
 if TYPE_CHECKING:

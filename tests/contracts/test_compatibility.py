@@ -225,16 +225,18 @@ def clone(tmp_path: Path) -> Path:
 def test_the_snapshot_is_read_from_a_commit(clone: Path) -> None:
     assert list(from_git("HEAD", clone)) == ["payments.order-moved.v1"]
     assert from_git("HEAD~1", clone) == {}
-    assert compatibility.snapshot(None, clone)[0] == "HEAD"
-    git(clone, "update-ref", "refs/remotes/origin/main", "HEAD~1")
-    assert compatibility.snapshot(None, clone) == ("origin/main", {})
+    assert compatibility.snapshot(None, clone) == ("any release", {})
+    git(clone, "tag", "v0.1.0")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "later")
+    where, published = compatibility.snapshot(None, clone)
+    assert (where, list(published)) == ("v0.1.0", ["payments.order-moved.v1"])
     with pytest.raises(NoSnapshot, match="'nowhere' is neither a folder nor a commit"):
         from_git("nowhere", clone)
 
 
 def test_without_a_clone_there_is_no_snapshot(tmp_path: Path) -> None:
     with pytest.raises(NoSnapshot, match="git clone"):
-        compatibility.snapshot(None, tmp_path)
+        compatibility.snapshot("HEAD", tmp_path)
 
 
 def test_a_folder_without_schemas_is_no_snapshot(tmp_path: Path) -> None:

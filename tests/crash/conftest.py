@@ -11,11 +11,10 @@ from devstack.ports import Ports
 from devstack.stack import EmbeddedStack
 from ops.database import migrate_all
 from tests.crash.scene import TEMPLATE, Scene
+from tests.support.crash_summary import OUTCOME
 
 Report: TypeAlias = Callable[..., None]
 _SCENE: pytest.StashKey[Scene] = pytest.StashKey()
-#: The property of a test report that the summary prints.
-OUTCOME = "crash outcome"
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -56,15 +55,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
         for name, tail in item.stash[_SCENE].logs():
             made.sections.append((f"log of {name}", tail))
     return made
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line per crash point, with its outcome."""
-    reports = [r for group in ("passed", "failed") for r in terminalreporter.stats.get(group, [])]
-    lines = [value for r in reports for name, value in r.user_properties if name == OUTCOME]
-    if lines:
-        terminalreporter.section("crash points")
-        head = ("point", "service", "hit", "recovery", "outcome")
-        terminalreporter.write_line("{:<24} {:<14} {:<5} {:>8}   {}".format(*head))
-        for line in sorted(lines):
-            terminalreporter.write_line(line)

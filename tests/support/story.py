@@ -20,7 +20,8 @@ from contracts.policy import Policies
 from contracts.topics import BILLING_EVENTS, TOPIC_OF
 from contracts.values import Money, Plan, period_id, subscription_id
 from ledger.access import Access, access_at
-from ledger.timeline import Stage, timeline
+from ledger.stage import Stage
+from ledger.timeline import timeline
 from policies import load_policies
 from services.billing.domain import decide as billing_decide
 from services.billing.domain.fold import standing

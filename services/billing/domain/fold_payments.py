@@ -100,7 +100,7 @@ def _bounds(result: Standing, fact: facts.Paid, order: facts.Ordered) -> Bounds:
     if last and last.end:
         stage = result.stage(fact.at)
         if (stage and stage.status in ("active", "grace")) or last.start > fact.at:
-            return bounds_from_end(last, term, tz)
+            return bounds_from_end(result.history, last, term, tz)
     return bounds_from(fact.at, term, tz)
 
 

@@ -72,7 +72,7 @@ def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
     if last and last.end and any(overlap(period, p) for p in others):
         order = result.orders.get(period.order_id) or result.first_order
         tz = order.billing_tz if order else "UTC"
-        bounds = bounds_from_end(last, period.plan.term, tz)
+        bounds = bounds_from_end(result.history, last, period.plan.term, tz)
         period = replace(
             period, start=bounds.start, end=bounds.end, anchor=bounds.anchor, step=bounds.step
         )

@@ -96,7 +96,7 @@ def request_charge(
     charge_by = recoverable_until(known, due.period)
     if order is None or now >= charge_by:
         return None
-    bounds = bounds_from_end(due.period, order.plan.term, order.billing_tz)
+    bounds = bounds_from_end(known.history, due.period, order.plan.term, order.billing_tz)
     name = f"charge:{due.period.period_id}"
     return facts.ChargeRequested(
         fact_id=effect_id(cause_id, "billing", name),

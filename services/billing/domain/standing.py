@@ -7,7 +7,8 @@ from uuid import UUID
 from contracts.policy import Policies, ProviderPolicy
 from contracts.values import Money
 from ledger.history import History, PaidPeriod, Will, last_of
-from ledger.timeline import Stage, stage_at
+from ledger.stage import Stage
+from ledger.timeline import stage_at
 from services.billing.domain import facts
 from services.billing.domain.subscription import Subscription
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts import licensing
 from ledger.access import access_of
-from ledger.timeline import Stage
+from ledger.stage import Stage
 
 _Event = type[licensing.LicensingEvent]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts import licensing
 from ledger.access import access_of, paid_until
-from ledger.timeline import Stage
+from ledger.stage import Stage
 from services.licensing.domain.license import License
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts import licensing
 from contracts.outgoing import Speaker
-from ledger.timeline import Stage
+from ledger.stage import Stage
 from services.licensing.domain.announcements import Announcement
 from services.licensing.domain.license import License, Said
 

@@ -7,7 +7,8 @@ from uuid import UUID, uuid5
 from contracts.policy import ProviderPolicy
 from contracts.values import Money, Plan, ProductType
 from ledger.history import History, PaidPeriod, Taken, Will, WillReason
-from ledger.timeline import Stage, timeline
+from ledger.stage import Stage
+from ledger.timeline import timeline
 from tests.support.story import POLICIES, utc
 
 ROOT = UUID(int=7)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.access import access_at
-from ledger.timeline import Stage
+from ledger.stage import Stage
 from tests.domain.ledger.histories import period, stages, taken, timeline_of, will
 from tests.support.story import utc
 
