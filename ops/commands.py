@@ -1,66 +1,26 @@
-"""Commands to billing: publish, wait for the event that answers, show it.
+"""Commands about one subscription, as operators and support give them."""
 
-A repetition with the same `--id` finds the first answer again, because billing keeps it.
-"""
-
-import asyncio
-import json as jsonlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID, uuid4
+from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import ValidationError
 
-from contracts.base import Data
-from contracts.billing import CommandRefused, RefundEvent
-from contracts.catalogue import ENVELOPES, MESSAGES
-from contracts.commands import Cancel, Uncancel
-from contracts.envelope import OWN_SOURCE, Envelope
-from contracts.topics import BILLING_COMMANDS, BILLING_EVENTS
-from contracts.values import Channel
-from ops.broker import FETCH_WAIT_MS, Broker, home_of
-from ops.connection import Stack, find_stack
-from ops.errors import OpsError, TryAgain, WrongUsage
-from ops.phrases import phrase, short_type
-from ops.sending import message_headers, sender
-from ops.subscriptions import Known, find_in_stack
-from ops.tail_lines import understood
-from ops.terminal import console, emit, run, safe
-from ops.work import read_now
+from contracts.commands import (
+    Cancel,
+    ChangeSettings,
+    ExtendPeriod,
+    Pause,
+    Resume,
+    Uncancel,
+    UndoRenewal,
+)
+from contracts.values import Channel, Money, PauseMode
+from ops.asking import AsJson, CommandId, SubscriptionName, ask_for, build, show
+from ops.errors import WrongUsage
+from ops.instants import parse_instant
+from ops.terminal import run
 
-if TYPE_CHECKING:
-    import asyncpg
-
-SOURCE = f"{OWN_SOURCE}ops"
-WAIT_S = 10.0
-_ANSWER = """
-select command_id, subscription_id, event_id, type, data, answered_at
-from billing.read_command_answers where command_id = $1
-"""
-
-SubscriptionName = Annotated[str, Parameter(help="Its id, R-1001, or online-store/R-1001.")]
-CommandId = Annotated[
-    UUID | None, Parameter(name="--id", help="The same id asks for the same answer again.")
-]
-AsJson = Annotated[bool, Parameter(name="--json", help="The answer as one JSON object.")]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What billing said to a command."""
-
-    command_id: str
-    subscription_id: str
-    event_id: str
-    type: str
-    data: dict[str, Any]
-
-    @property
-    def event(self) -> Data:
-        """The answering event's data."""
-        return MESSAGES[self.type].model_validate_json(jsonlib.dumps(self.data))
+By = Annotated[Channel, Parameter(name="--channel", help="Who asked, and where.")]
+Operator = Annotated[str, Parameter(help="Who decides; kept with the decision.")]
 
 
 def cancel(
@@ -68,124 +28,111 @@ def cancel(
     /,
     *,
     reason: Annotated[str | None, Parameter(help="Kept with the cancellation.")] = None,
-    channel: Annotated[Channel, Parameter(help="Who asked, and where.")] = "support",
+    channel: By = "support",
     id: CommandId = None,
     json: AsJson = False,
 ) -> None:
     """Switch automatic renewal off; access lasts to the end of the last paid period."""
     data = build(Cancel, channel=channel, reason=reason)
-    show(run(_for_subscription(subscription, data, id)), as_json=json)
+    show(run(ask_for(subscription, data, id)), as_json=json)
 
 
 def uncancel(
     subscription: SubscriptionName,
     /,
     *,
-    channel: Annotated[Channel, Parameter(help="Who asked, and where.")] = "support",
+    channel: By = "support",
     id: CommandId = None,
     json: AsJson = False,
 ) -> None:
     """Switch automatic renewal on again before the end."""
     data = build(Uncancel, channel=channel)
-    show(run(_for_subscription(subscription, data, id)), as_json=json)
+    show(run(ask_for(subscription, data, id)), as_json=json)
 
 
-def build(kind: type[Data], **fields: object) -> Data:
-    """A command's data. Raises WrongUsage naming the option that is wrong."""
-    try:
-        return kind(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = str(first["loc"][-1]).replace("_", "-")
-        raise WrongUsage(f"--{option}: {first['msg']}.") from None
+def pause(
+    subscription: SubscriptionName,
+    /,
+    *,
+    until: Annotated[str, Parameter(help="When it resumes by itself.")],
+    mode: Annotated[PauseMode | None, Parameter(help="Default: the provider's usual one.")] = None,
+    channel: By = "support",
+    id: CommandId = None,
+    json: AsJson = False,
+) -> None:
+    """Pause, where the provider offers it."""
+    data = build(Pause, channel=channel, mode=mode, resumes_at=parse_instant(until))
+    show(run(ask_for(subscription, data, id)), as_json=json)
 
 
-def show(answer: Answer, *, as_json: bool, no: type[Data] = CommandRefused) -> None:
-    """Print the answer. Raises OpsError with code and sentence when it is a refusal or a `no`."""
-    event = answer.event
-    words = f"{short_type(answer.type)}: {phrase(event)}"
-    if as_json:
-        emit(vars(answer))
-    if isinstance(event, (CommandRefused, no)):
-        raise OpsError(words)
-    if not as_json:
-        # The case whole, to be copied.
-        case = f"\ncase {event.case_id}" if isinstance(event, RefundEvent) else ""
-        console().print(safe(words + case))
+def resume(
+    subscription: SubscriptionName,
+    /,
+    *,
+    channel: By = "support",
+    id: CommandId = None,
+    json: AsJson = False,
+) -> None:
+    """End a pause now, or drop one that has not begun."""
+    show(run(ask_for(subscription, build(Resume, channel=channel), id)), as_json=json)
 
 
-async def _for_subscription(name: str, data: Data, id: UUID | None) -> Answer:
-    stack = find_stack()
-    return await ask(stack, await find_in_stack(stack, name), data, id)
+def extend(
+    subscription: SubscriptionName,
+    /,
+    *,
+    days: Annotated[int, Parameter(help="Days of goodwill.")],
+    reason: Annotated[str, Parameter(help="Kept with the extension.")],
+    operator: Operator,
+    id: CommandId = None,
+    json: AsJson = False,
+) -> None:
+    """Let the current period end later, as goodwill; what follows moves with it."""
+    data = build(ExtendPeriod, days=days, reason=reason, operator=operator)
+    show(run(ask_for(subscription, data, id)), as_json=json)
 
 
-async def ask(stack: Stack, known: Known, data: Data, id: UUID | None = None) -> Answer:
-    """Send one command and wait up to ten seconds for billing's answer.
-
-    Raises TryAgain naming the id when there is none, Unavailable when a part does not answer.
-    """
-    command_id = str(id or uuid4())
-    async with stack.database() as connection:
-        if id is not None and (answer := await _kept(connection, command_id)):
-            return answer
-        now = await read_now(connection, virtual=stack.virtual)
-        message = envelope(known, data, command_id, now)
-        return await _answered(stack, connection, message)
-
-
-def envelope(known: Known, data: Data, id: str, now: datetime) -> Envelope:
-    """The command as a message."""
-    return ENVELOPES[data.TYPE](
-        specversion="1.0",
-        id=id,
-        source=SOURCE,
-        type=data.TYPE,
-        subject=str(known.id),
-        time=now,
-        recordedat=datetime.now(UTC),
-        providerid=known.provider_id,
-        correlationid=id,
-        data=data,
+def settings(
+    subscription: SubscriptionName,
+    /,
+    *,
+    seats: Annotated[int | None, Parameter(help="More count at once, fewer later.")] = None,
+    term: Annotated[str | None, Parameter(help="From the next payment, such as P1Y.")] = None,
+    product: Annotated[str | None, Parameter(help="From the next payment.")] = None,
+    price: Annotated[str | None, Parameter(help="Of renewals, in minor units: '4999 EUR'.")] = None,
+    channel: By = "support",
+    id: CommandId = None,
+    json: AsJson = False,
+) -> None:
+    """Change seats, term or product, where the provider offers it."""
+    data = build(
+        ChangeSettings,
+        channel=channel,
+        seats=seats,
+        term=term,
+        product_id=product,
+        amount=_money(price),
     )
+    show(run(ask_for(subscription, data, id)), as_json=json)
 
 
-async def _answered(stack: Stack, connection: "asyncpg.Connection", message: Envelope) -> Answer:
-    key = message.subject.encode()
-    async with Broker(stack) as broker, sender(stack) as to:
-        home = home_of(key, await broker.partitions([stack.topic(BILLING_EVENTS.name)]))
-        end = (await broker.ends([home]))[home]
-        broker.consumer.assign([home])
-        broker.consumer.seek(home, end)
-        await to.send(BILLING_COMMANDS.name, key, message.to_json(), message_headers(message))
-        try:
-            event = await asyncio.wait_for(_caused_by(broker, message.id), WAIT_S)
-        except TimeoutError:
-            raise TryAgain(
-                f"No answer within {WAIT_S:g} s. The command is on its way: repeat it with "
-                f"--id {message.id} to see its answer."
-            ) from None
-    # What billing keeps for repetitions is also what the first asking shows.
-    return await _kept(connection, message.id) or _told(event, message.id)
-
-
-async def _caused_by(broker: Broker, command_id: str) -> Envelope:
-    while True:
-        batch = await broker.consumer.getmany(timeout_ms=FETCH_WAIT_MS)
-        for records in batch.values():
-            for record in records:
-                event = understood(record.value)
-                if event is not None and event.causationid == command_id:
-                    return event
-
-
-async def _kept(connection: "asyncpg.Connection", command_id: str) -> Answer | None:
-    row = await connection.fetchrow(_ANSWER, command_id)
-    if row is None:
+def _money(price: str | None) -> Money | None:
+    """The amount that `4999 EUR` names. Raises WrongUsage."""
+    if price is None:
         return None
-    ids = (row["command_id"], str(row["subscription_id"]), str(row["event_id"]))
-    return Answer(*ids, row["type"], jsonlib.loads(row["data"]))
+    minor, _, currency = price.partition(" ")
+    if not minor.isdecimal():
+        raise WrongUsage(f"--price: '{price}' is no amount in minor units such as '4999 EUR'.")
+    return build(Money, minor=int(minor), currency=currency)
 
 
-def _told(event: Envelope, command_id: str) -> Answer:
-    data = event.data.model_dump(mode="json", exclude_none=True)
-    return Answer(command_id, event.subject, event.id, event.type, data)
+def undo_renewal(
+    subscription: SubscriptionName,
+    /,
+    *,
+    channel: By = "support",
+    id: CommandId = None,
+    json: AsJson = False,
+) -> None:
+    """Cancel, and pay back the renewal whose period has not begun."""
+    show(run(ask_for(subscription, build(UndoRenewal, channel=channel), id)), as_json=json)

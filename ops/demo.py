@@ -22,8 +22,8 @@ from devstack.mailbox import Mailbox
 from devstack.payments import add_customers
 from devstack.ports import Ports
 from devstack.stack import EmbeddedStack
+from ops.asking import ask
 from ops.clock import VirtualClock
-from ops.commands import ask
 from ops.connection import Stack, state_dir
 from ops.cross_check import cross_check
 from ops.demo_view import Progress, show_closing, show_lives, show_mails, show_timelines

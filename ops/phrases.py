@@ -30,7 +30,7 @@ def until(instant: datetime | None) -> str:
 
 def phrase(data: Data) -> str:
     """The few fields that matter of any message; empty when its type says it all."""
-    for part in (_payments, _refunds, _billing, _will, _licensing, _others):
+    for part in _PARTS:
         words = part(data)
         if words is not None:
             return words
@@ -57,6 +57,8 @@ def _payments(data: Data) -> str | None:
             return f"{data.order_id}: {money(data.amount)}, case {short(data.case_id)}"
         case billing.PaymentRefused():
             return f"{data.order_id}: {money(data.amount)}, {data.code}"
+        case payments.DisputeEvent() | billing.DisputeEvent():
+            return f"{data.order_id}: {money(data.amount)}, dispute {data.dispute_id}"
     return None
 
 
@@ -67,6 +69,10 @@ def _refunds(data: Data) -> str | None:
         case billing.RefundEvent():
             effect = "" if data.effect == "none" else f", {data.effect.replace('_', ' ')}"
             return f"{data.order_id}: {money(data.amount)}{effect}, case {short(data.case_id)}"
+        case commands.RequestRefund():
+            return data.order_id
+        case commands.ApproveRefund() | commands.DeclineRefund():
+            return f"case {short(data.case_id)} by {data.operator}"
     return None
 
 
@@ -109,10 +115,31 @@ def _will(data: Data) -> str | None:
             return f"by {data.channel}" + (f", {data.reason}" if data.reason else "")
         case payments.CancellationWithdrawn() | commands.Uncancel():
             return f"by {data.channel}"
-        case commands.RequestRefund():
-            return data.order_id
-        case commands.ApproveRefund() | commands.DeclineRefund():
-            return f"case {short(data.case_id)} by {data.operator}"
+        case billing.CancellationPendingAtProvider():
+            return f"expected by {moment(data.expected_by)} at {data.link}"
+        case billing.CancellationOverdueAtProvider():
+            return f"pending since {moment(data.pending_since)} at {data.link}"
+        case commands.UndoRenewal() | commands.Resume():
+            return f"by {data.channel}"
+        case commands.EraseCustomer():
+            return f"by {data.operator}"
+    return None
+
+
+def _pauses_and_settings(data: Data) -> str | None:
+    match data:
+        case billing.PauseScheduled():
+            return f"from {moment(data.starts_at)} {until(data.resumes_at)}, by {data.channel}"
+        case billing.PauseStarted():
+            return f"{until(data.resumes_at)}, {data.mode.replace('_', ' ')}, by {data.channel}"
+        case payments.PauseRequested() | commands.Pause() | licensing.Paused():
+            return until(data.resumes_at)
+        case payments.SettingsChanged() | commands.ChangeSettings() | billing.SettingsChanged():
+            seats = f"{data.seats} seats" if data.seats else None
+            amount = money(data.amount) if data.amount else None
+            return ", ".join(filter(None, (seats, data.term, data.product_id, amount)))
+        case commands.ExtendPeriod():
+            return f"{data.days} days by {data.operator}, {data.reason}"
     return None
 
 
@@ -122,8 +149,10 @@ def _licensing(data: Data) -> str | None:
             works = [name for name, on in data.capabilities if on]
             what = "everything" if len(works) == 4 else ", ".join(works).replace("_", " ")
             return f"{data.state}, {what or 'nothing'}, {until(data.valid_until)}"
-        case licensing.GraceStarted() | licensing.HoldStarted():
+        case licensing.GraceStarted():
             return until(data.ends_at)
+        case licensing.HoldStarted():
+            return until(data.ends_at) if data.ends_at else "until the dispute is decided"
         case licensing.Expired():
             return data.reason.replace("_", " ")
         case licensing.ExpiryReasonCorrected():
@@ -142,6 +171,9 @@ def _others(data: Data) -> str | None:
         case notifications.MailEvent():
             return data.kind
     return None
+
+
+_PARTS = (_payments, _refunds, _billing, _will, _pauses_and_settings, _licensing, _others)
 
 
 def short(id: object) -> str:

@@ -11,16 +11,16 @@ from contracts.billing import RefundDeclined
 from contracts.commands import ApproveRefund, DeclineRefund, Identity, RequestRefund
 from contracts.identity import identity_digest
 from contracts.values import Money
-from ops.commands import Answer, AsJson, CommandId, SubscriptionName, ask, build, show
+from ops.asking import Answer, AsJson, CommandId, SubscriptionName, ask, ask_for, build, show
 from ops.connection import Stack, find_stack
 from ops.errors import NotFound
 from ops.instants import parse_instant
 from ops.phrases import money
-from ops.subscriptions import Known, find_in_stack
+from ops.subscriptions import Known
 from ops.terminal import console, emit, moment, run, suggestion
 
 if TYPE_CHECKING:
-    from contracts.base import Data
+    pass
 
 app = App(name="refunds", help="Request, list and decide refunds.")
 STATUSES = ("requested", "under-review", "approved", "declined", "initiated", "settled", "failed")
@@ -62,16 +62,12 @@ def request(
     data = build(
         RequestRefund, order_id=order, identity=identity, requested_at=asked, reason=reason
     )
-    answer = run(_for_subscription(stack, subscription, data, id))
+    answer = run(ask_for(subscription, data, id))
     show(answer, as_json=json, no=RefundDeclined)
 
 
 def _day(text: str) -> Date:
     return parse_instant(text).date()
-
-
-async def _for_subscription(stack: Stack, name: str, data: "Data", id: UUID | None) -> Answer:
-    return await ask(stack, await find_in_stack(stack, name), data, id)
 
 
 @app.command(name="list")

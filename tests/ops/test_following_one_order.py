@@ -136,7 +136,7 @@ def test_no_answer_says_how_to_ask_again(
     tenure: Tenure, buy: Buy, office: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buy("N-1")
-    monkeypatch.setattr("ops.commands.WAIT_S", 1.0)
+    monkeypatch.setattr("ops.asking.WAIT_S", 1.0)
     run(office.stop("billing"))
     try:
         done = tenure("cancel", "N-1")
