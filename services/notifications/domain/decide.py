@@ -89,7 +89,10 @@ class _Desk:
             status="waiting",
             requested_by=envelope.id,
             requested_at=self._now,
-            params=envelope.data.model_dump(mode="json", exclude_none=True, include=fields),
+            params={
+                **envelope.data.model_dump(mode="json", exclude_none=True, include=fields),
+                **rule.shows,
+            },
             renews=getattr(envelope.data, "renews", None),
             end=getattr(envelope.data, "end", None),
         )

@@ -1,8 +1,10 @@
 """Which event asks for which mail, and which event makes an unsent mail untrue. Tables only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import JsonValue
 
 from contracts import billing, licensing
 from contracts.base import Data
@@ -22,6 +24,8 @@ class MailRule:
     key: Callable[[Any], str]
     fields: frozenset[str]
     applies: Callable[[Any], bool] = lambda data: True
+    #: What the letter shows beside the fields of the event.
+    shows: dict[str, JsonValue] = field(default_factory=dict)
 
 
 def _instant(value: Any) -> str:
@@ -102,8 +106,26 @@ RULES: tuple[MailRule, ...] = (
     ),
     MailRule(billing.RefundSettled, "refund-settled", _refund_key, _REFUND),
     MailRule(billing.RefundFailed, "refund-failed", _refund_key, _REFUND),
+    MailRule(
+        billing.DisputeOpened,
+        "dispute-opened",
+        lambda data: data.dispute_id,
+        frozenset({"dispute_id", "order_id", "amount"}),
+    ),
+    *(
+        MailRule(
+            event,
+            "dispute-closed",
+            lambda data: f"{data.dispute_id}\n{data.TYPE}",
+            frozenset({"dispute_id", "order_id", "amount"}),
+            shows={"won": event is billing.DisputeWon},
+        )
+        for event in (billing.DisputeWon, billing.DisputeLost)
+    ),
     MailRule(licensing.GraceStarted, "grace-started", _anchor_key, _ACCESS | {"ends_at"}),
     MailRule(licensing.HoldStarted, "hold-started", _anchor_key, _ACCESS | {"ends_at"}),
+    MailRule(licensing.Paused, "paused", _anchor_key, _ACCESS | {"resumes_at"}),
+    MailRule(licensing.Resumed, "resumed", _anchor_key, _ACCESS),
     MailRule(licensing.Recovered, "recovered", _anchor_key, _ACCESS),
     MailRule(
         licensing.Expired,
@@ -149,7 +171,9 @@ UNTRUE: dict[type[Data], Callable[[Any, Notice], bool]] = {
     licensing.HoldStarted: lambda data, notice: notice.kind == "grace-started",
     licensing.Expired: lambda data, notice: _unpaid(notice),
     licensing.Recovered: lambda data, notice: _unpaid(notice),
-    licensing.Reinstated: lambda data, notice: notice.kind == "expired",
+    licensing.Reinstated: lambda data, notice: notice.kind in ("expired", "hold-started"),
+    # A pause that is over, or never was, is not told any more.
+    licensing.Resumed: lambda data, notice: notice.kind == "paused",
 }
 
 
@@ -175,6 +199,10 @@ AFTER_UNKNOWN: dict[MailKind, AfterUnknown] = {
     "refund-initiated": AfterUnknown(False, "the mail about the paid refund follows"),
     "refund-settled": AfterUnknown(False, "two would look like two refunds"),
     "refund-failed": AfterUnknown(False, "support follows up in person"),
+    "dispute-opened": AfterUnknown(False, "the decision follows with a mail of its own"),
+    "dispute-closed": AfterUnknown(False, "two would look like two decisions"),
+    "paused": AfterUnknown(False, "the account shows it"),
+    "resumed": AfterUnknown(False, "the account shows it"),
     "grace-started": AfterUnknown(False, "hold or expiry mail follows if nothing is paid"),
     "hold-started": AfterUnknown(False, "the expiry mail follows if nothing is paid"),
     "recovered": AfterUnknown(False, "good news; the device shows it"),

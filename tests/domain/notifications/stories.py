@@ -79,6 +79,10 @@ _USUAL: dict[str, Any] = {
     "cancel_at": T0 + YEAR,
     "channel": "account",
     "ends_at": T0 + timedelta(days=7),
+    "resumes_at": T0 + timedelta(days=30),
+    "pause_id": named("pause"),
+    "mode": "freeze_term",
+    "dispute_id": "D-1",
 }
 _USUAL_OF: dict[type[Data], dict[str, Any]] = {
     billing.PaymentFailed: {"kind": "renewal", "reason": "card expired", "order_id": "order-2"},

@@ -36,11 +36,13 @@ UNTRUE: list[tuple[Envelope, Envelope, MailKind]] = [
     ),
     (event(licensing.GraceStarted), event(licensing.GraceRetracted), "grace-started"),
     (event(licensing.Expired), event(licensing.Reinstated), "expired"),
+    (event(licensing.HoldStarted), event(licensing.Reinstated), "hold-started"),
 ]
 OVERTAKEN: list[tuple[type[Data], dict[str, Any], type[Data], MailKind]] = [
     (licensing.GraceStarted, {}, licensing.Recovered, "grace-started"),
     (licensing.HoldStarted, {}, licensing.Recovered, "hold-started"),
     (licensing.GraceStarted, {}, licensing.HoldStarted, "grace-started"),
+    (licensing.Paused, {}, licensing.Resumed, "paused"),
     (licensing.HoldStarted, {}, licensing.Expired, "hold-started"),
     (billing.PaymentFailed, {}, licensing.Expired, "payment-failed"),
 ]

@@ -46,6 +46,13 @@ CASES: list[tuple[MailKind, type[Data], dict[str, Any]]] = [
     ("refund-failed", billing.RefundFailed, {"refund_id": named("refund")}),
     ("grace-started", licensing.GraceStarted, {}),
     ("hold-started", licensing.HoldStarted, {}),
+    ("hold-started", licensing.HoldStarted, {"ends_at": None}),
+    ("dispute-opened", billing.DisputeOpened, {}),
+    ("dispute-closed", billing.DisputeWon, {}),
+    ("dispute-closed", billing.DisputeLost, {}),
+    ("paused", licensing.Paused, {}),
+    ("resumed", licensing.Resumed, {}),
+    ("resumed", licensing.Resumed, {"paid_through": T0 + YEAR}),
     ("recovered", licensing.Recovered, {}),
     ("recovered", licensing.Recovered, {"paid_through": T0 + YEAR}),
     *(
