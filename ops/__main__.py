@@ -11,10 +11,11 @@ from ops.errors import OpsError
 
 _COMMANDS = {
     "up": ("ops.up:up", "Run the local stack and the services in real time until Ctrl-C."),
-    "demo": ("ops.demo:run", "Fourteen months of life in under a minute, then a cross-check."),
+    "demo": ("ops.demo:run", "Fourteen months of life in under a minute, then the audit."),
     "status": ("ops.status:status", "Services, lag, outboxes, dead letters, mail, clock."),
     "tail": ("ops.tail:tail", "Records of several topics as one readable stream."),
     "timeline": ("ops.timeline:timeline", "One subscription: money, periods, access, mail."),
+    "audit": ("ops.audit_command:audit", "Check every invariant over databases and topics."),
     "publish": ("ops.publish:publish", "Check a message as its reader will, then publish it."),
     "cancel": ("ops.commands:cancel", "Switch automatic renewal off."),
     "uncancel": ("ops.commands:uncancel", "Switch automatic renewal on again."),
@@ -24,8 +25,10 @@ _COMMANDS = {
     "settings": ("ops.commands:settings", "Change seats, term, product or price."),
     "extend": ("ops.commands:extend", "Days of goodwill for the current period."),
     "refunds": ("ops.refunds:app", "Request, list and decide refunds."),
+    "scenario": ("ops.scenario.command:scenario", "Run scenario files in memory or on the stack."),
     "dlq": ("ops.dlq_command:app", "Dead letters: list, show, send back, discard."),
     "clock": ("ops.clock_command:app", "Show the clock, or move the virtual one."),
+    "policy": ("ops.policy_command:app", "Provider policies: list, show, check, compare."),
     "topics": ("ops.topics_command:app", "The topic table: list, create and verify."),
     "db": ("ops.database_command:app", "Database migrations: apply, show."),
     "doctor": ("ops.doctor:doctor", "What this machine lacks for the local stack."),
