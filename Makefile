@@ -37,21 +37,23 @@ check: $(READY) ## style, types, import arrows, published schemas
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/python -m contracts.schema_files check
+	@$(BIN)/python -m ops.scenario.schema_file check
 	@$(BIN)/python -m contracts.compatibility
 
 bench: $(READY) ## throughput and latency beside the floor and a Faust agent, in one run
 	@$(BIN)/python -m devstack fetch
 	@$(BIN)/python -m bench
 
-soak: $(READY) ## the long matrix: every crash point many times, with random kills
+soak: $(READY) ## the long matrix: every crash point many times, with random kills; and many long lives
 	@$(BIN)/python -m devstack fetch
-	@SOAK=1 $(BIN)/python -m pytest -n 1 --timeout 1800 tests/crash
+	@SOAK=1 $(BIN)/python -m pytest -n 1 --timeout 1800 tests/crash tests/domain/test_invariants.py
 
 fmt: $(READY) ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-schemas: $(READY) ## write the JSON Schemas of the messages anew
+schemas: $(READY) ## write the JSON Schemas of the messages and of scenarios anew
 	@$(BIN)/python -m contracts.schema_files write
+	@$(BIN)/python -m ops.scenario.schema_file write
 
 lock: ## resolve the pinned packages anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra devstack --extra dev pyproject.toml -o requirements-dev.lock

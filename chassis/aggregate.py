@@ -40,9 +40,22 @@ class Sequenced:
     cause: Caused
 
 
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """In place of the latest message of `type` under a key of a compacted topic: nothing is kept any more."""
+
+    id: UUID
+    type: str
+    key: str
+    provider_id: str
+    time: datetime
+    sequence: int
+    cause: Caused
+
+
 Project = Callable[
     [Connection, Sequence[Step], Mapping[UUID, Any], datetime],
-    Awaitable[Sequence[Sequenced]],
+    Awaitable[Sequence[Sequenced | Tombstone]],
 ]
 #: Keeps a compacted topic as a table; the highest sequence wins, a tombstone has no envelope.
 Projection = Callable[[Connection, Sequence[Record]], Awaitable[None]]

@@ -1,9 +1,10 @@
 """Decisions and what is written of them, for messages and deadlines alike."""
 
+from datetime import datetime
 from typing import Any
 
 from chassis import held, inbox, outbox
-from chassis.aggregate import Aggregate, S, Step
+from chassis.aggregate import Aggregate, S, Sequenced, Step, Tombstone
 from chassis.batch import Batch
 from chassis.postgres import Connection
 from chassis.rows import Row, RowStore
@@ -29,6 +30,13 @@ def decide(
         batch.out.append(outbox.sealed(service, outgoing, message, topic.name, sequence, now))
 
 
+def _numbered(service: str, extra: Sequenced | Tombstone, now: datetime) -> outbox.OutboxRow:
+    if isinstance(extra, Tombstone):
+        return outbox.tombstone(service, extra, TOPIC_OF[extra.type].name, now)
+    topic = TOPIC_OF[extra.outgoing.data.TYPE].name
+    return outbox.sealed(service, extra.outgoing, extra.cause, topic, extra.sequence, now)
+
+
 async def write(
     connection: Connection,
     service: str,
@@ -41,12 +49,7 @@ async def write(
     if batch.steps and aggregate.project:
         states = {id: row.state for id, row in batch.rows.items()}
         for extra in await aggregate.project(connection, batch.steps, states, batch.now):
-            topic = TOPIC_OF[extra.outgoing.data.TYPE].name
-            batch.out.append(
-                outbox.sealed(
-                    service, extra.outgoing, extra.cause, topic, extra.sequence, batch.now
-                )
-            )
+            batch.out.append(_numbered(service, extra, batch.now))
     await held.hold(connection, list(batch.hold.values()))
     await held.release(connection, batch.release)
     await inbox.settle(connection, service, batch.statuses)

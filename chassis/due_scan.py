@@ -74,7 +74,7 @@ class DueScan(Service):
     async def _round(self) -> float:
         """One scan; returns how long to wait in seconds."""
         try:
-            count, next_due = await self._processor.run_due(_cause, self._settings.due_batch_max)
+            count, next_due = await self._processor.run_due(cause_of, self._settings.due_batch_max)
         except transient_errors() as error:
             TRANSIENT_ERRORS.labels("due_scan").inc()
             log.warning("due scan is tried again", error=repr(error)[:200])
@@ -94,7 +94,7 @@ class DueScan(Service):
             await asyncio.wait_for(self._done.wait(), 10)
 
 
-def _cause(row: Row[Any]) -> TimePassed:
+def cause_of(row: Row[Any]) -> TimePassed:
     """The cause of a time message: the same deadline of the same version makes the same ids."""
     due_at = row.due_at.isoformat() if row.due_at else ""
     return TimePassed(uuid5(row.id, f"due:{due_at}:{row.version}"))

@@ -9,6 +9,7 @@ from zlib import crc32
 
 import asyncpg
 
+from chassis.aggregate import Caused, Tombstone
 from chassis.errors import PoisonMessage
 from chassis.postgres import Connection
 from chassis.records import BYTES_MAX
@@ -32,13 +33,13 @@ select pg_notify($8, '')
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One message ready to be published."""
+    """One message ready to be published; a tombstone has no value."""
 
     topic: str
     key: str
     event_id: UUID
     type: str
-    value: bytes
+    value: bytes | None
     headers: dict[str, str] | None = None
 
 
@@ -83,15 +84,14 @@ def _columns(rows: Sequence[OutboxRow]) -> tuple[list[object], ...]:
 def sealed(
     service: str,
     outgoing: Outgoing,
-    cause: object,
+    cause: Caused,
     topic: str,
     sequence: int | None,
     now: datetime,
 ) -> OutboxRow:
     """An outgoing message in its envelope. Raises ValueError when it is larger than a message may be."""
     type = outgoing.data.TYPE
-    caused_by = cause.id if isinstance(cause, Envelope) else str(cause.cause_id)  # type: ignore[attr-defined]
-    correlation = cause.correlationid if isinstance(cause, Envelope) else None
+    correlation, caused_by = _chain(cause)
     envelope = ENVELOPES[type](
         specversion="1.0",
         id=str(outgoing.id),
@@ -102,7 +102,7 @@ def sealed(
         recordedat=now,
         dataschema=f"urn:tenure:{type}",
         providerid=outgoing.provider_id,
-        correlationid=correlation or caused_by,
+        correlationid=correlation,
         causationid=caused_by,
         sequence=sequence,
         policyversion=outgoing.policy_version,
@@ -112,3 +112,30 @@ def sealed(
     if len(value) > BYTES_MAX:
         raise ValueError(f"{type} has {len(value)} bytes; {BYTES_MAX} are allowed")
     return OutboxRow(topic, outgoing.key, outgoing.id, type, value)
+
+
+def tombstone(service: str, stone: Tombstone, topic: str, now: datetime) -> OutboxRow:
+    """A record without a value; what an envelope would say is in its headers, named as CloudEvents does."""
+    correlation, caused_by = _chain(stone.cause)
+    said = {
+        "specversion": "1.0",
+        "id": str(stone.id),
+        "source": f"{OWN_SOURCE}{service}",
+        "type": stone.type,
+        "subject": stone.key,
+        "time": stone.time.isoformat(),
+        "recordedat": now.isoformat(),
+        "providerid": stone.provider_id,
+        "correlationid": correlation,
+        "causationid": caused_by,
+        "sequence": str(stone.sequence),
+    }
+    headers = {f"ce_{name}": value for name, value in said.items()}
+    return OutboxRow(topic, stone.key, stone.id, stone.type, None, headers)
+
+
+def _chain(cause: Caused) -> tuple[str, str]:
+    """The first message of the chain of causes, and the last one."""
+    if isinstance(cause, Envelope):
+        return cause.correlationid or cause.id, cause.id
+    return str(cause.cause_id), str(cause.cause_id)

@@ -186,7 +186,7 @@ class Relay(Service):
             for row, future in zip(rows, sent, strict=False)
             if future.done() and not future.cancelled() and type(future.exception()) is type(error)
         ]
-        largest = max(refused, key=lambda row: len(row["value"]))
+        largest = max(refused, key=lambda row: len(row["value"] or b""))
         await self._bury(connection, largest, error)
 
     async def _ready_producer(self) -> AIOKafkaProducer:

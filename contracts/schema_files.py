@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from contracts.catalogue import ENVELOPES
-from contracts.topics import TOPIC_OF
+from contracts.topics import TOPIC_OF, key_name
 
 Schema = dict[str, Any]
 
@@ -73,7 +73,7 @@ def index() -> dict[str, dict[str, str]]:
     return {
         type_: {
             "topic": topic.name,
-            "key": topic.key,
+            "key": key_name(type_),
             "writer": topic.writer,
             "description": str(ENVELOPES[type_].__doc__),
         }

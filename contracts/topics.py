@@ -162,5 +162,13 @@ TOPICS: tuple[Topic, ...] = (
     *REDRIVE.values(),
 )
 
+#: Messages whose key is another than their topic's.
+_OTHER_KEYS = {commands.EraseCustomer.TYPE: "customer_id"}
+
 #: The topic that carries a message type.
 TOPIC_OF: dict[str, Topic] = {message.TYPE: topic for topic in TOPICS for message in topic.messages}
+
+
+def key_name(type_: str) -> str:
+    """What the Kafka key of a message type is. Raises KeyError for an unknown type."""
+    return _OTHER_KEYS.get(type_) or TOPIC_OF[type_].key

@@ -31,6 +31,8 @@ class Behaviour:
     charges: tuple[tuple[Attempt, ...], ...] = (PAYS,)
     refund_after_s: int = 4 * 86400
     refund_succeeds: bool = True
+    #: Otherwise nobody ever learns what became of a refund.
+    refund_answers: bool = True
     #: Publish every message twice, as at-least-once senders do.
     repeats: bool = False
 

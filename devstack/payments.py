@@ -188,8 +188,10 @@ class PaymentSystem:
         if charging:
             number = min(row["charges"] if row else 1, len(behaviour.charges)) - 1
             answers = charge_answers(provider_id, reference, data, at, behaviour.charges[number])
-        else:
+        elif behaviour.refund_answers:
             answers = [refund_answer(provider_id, reference, data, at, behaviour)]
+        else:
+            answers = []
         await plan(connection, answers, behaviour)
 
 

@@ -1,7 +1,7 @@
 """Calendar arithmetic: terms are calendar steps in the billing time zone, spans are exact durations (3e)."""
 
 from calendar import monthrange
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ UNLIMITED = "unlimited"
 SHORT_TERM_BELOW = timedelta(days=60)
 #: No paid period ends later, so that what follows its end (grace, hold) is an instant too.
 LATEST_END = datetime(2150, 1, 1, tzinfo=UTC)
+_SATURDAY = 5
 _NOMINAL_DAYS = {"Y": 365, "M": 30, "W": 7, "D": 1}
 
 
@@ -72,5 +73,25 @@ def _too_late() -> Impossible:
 
 def end_of_local_day(instant: datetime, days: int, tz: str) -> datetime:
     """The end (exclusive) of the local day that lies `days` after the local day of `instant` (Q13)."""
-    local_date = instant.astimezone(zone(tz)).date() + timedelta(days=days + 1)
-    return datetime.combine(local_date, time(), zone(tz)).astimezone(instant.tzinfo)
+    return _end_of_day(instant.astimezone(zone(tz)).date() + timedelta(days=days), tz)
+
+
+def end_of_business_day(
+    instant: datetime, count: int, holidays: frozenset[date], tz: str
+) -> datetime:
+    """The end (exclusive) of the `count`-th business day after the local day of `instant` (S-45)."""
+    day = instant.astimezone(zone(tz)).date()
+    return _end_of_day(add_business_days(day, count, holidays), tz)
+
+
+def add_business_days(day: date, count: int, holidays: frozenset[date]) -> date:
+    """The `count`-th business day after `day`: neither a weekend nor a holiday (S-45)."""
+    while count:
+        day += timedelta(days=1)
+        if day.weekday() < _SATURDAY and day not in holidays:
+            count -= 1
+    return day
+
+
+def _end_of_day(day: date, tz: str) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), zone(tz)).astimezone(UTC)

@@ -1,12 +1,13 @@
 """What follows the end of a period that is not renewed: pause, grace, hold, expiry (Q7 to Q9, Q15, Q17)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts.licensing import ExpiryReason
 from contracts.policy import ProviderPolicy
 from ledger.history import History, PaidPeriod
+from ledger.running import running_stage
 from ledger.stage import Stage, active_since
 
 #: How long access is kept past the end while a charge is unanswered and no grace is offered (Q7).
@@ -38,8 +39,8 @@ def ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
     """When a period that does not cover the instant ceased to; None when it never entitled before."""
     if instant < period.begins or not _ever_counted(period):
         return None
-    taken = period.taken
-    if taken and taken.holds_at(instant) and (period.end is None or taken.at < period.end):
+    taken = period.taking_at(instant)
+    if taken and (period.end is None or taken.at < period.end):
         return taken.at
     return period.end
 
@@ -47,10 +48,24 @@ def ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
 def after_end(
     history: History, policy: ProviderPolicy, ended: PaidPeriod, instant: datetime
 ) -> Stage:
-    """The stage at an instant after the unrenewed end of a period. Raises ValueError when it is open."""
+    """The stage at an instant after the unrenewed end of a period. Raises ValueError when it is open.
+
+    Given back by a refund that failed so late that nothing is left, it counts from then.
+    """
     due = deadlines(history, policy, ended)
     if due is None:
         raise ValueError("an open period does not end")
+    stage = _after_end(history, policy, ended, due, instant)
+    return replace(stage, start=max(stage.start, active_since(ended, instant)))
+
+
+def _after_end(
+    history: History,
+    policy: ProviderPolicy,
+    ended: PaidPeriod,
+    due: Deadlines,
+    instant: datetime,
+) -> Stage:
     stop = min(_stops(history, policy, ended, due, instant), default=None)
     if stop and stop[0] <= instant and stop[0] < due.end:
         return Stage("expired", stop[0], ended, None, stop[1])
@@ -61,18 +76,20 @@ def after_end(
         return Stage("expired", due.end, ended, None, reason)
     if stop and stop[0] <= instant:
         return Stage("expired", stop[0], ended, None, stop[1])
+    if instant < due.gap_end:  # as if it still ran
+        stage = running_stage(history, policy, ended, instant)
+        return replace(stage, ends_at=due.gap_end)
     return _unpaid(history, ended, due, instant)
 
 
 def _unpaid(history: History, ended: PaidPeriod, due: Deadlines, instant: datetime) -> Stage:
-    """Kept for an answer, grace, hold, and at last expired."""
+    """Grace, hold, and at last expired."""
     since = active_since(ended, instant)
-    if instant < due.gap_end:
-        return Stage("active", since, ended, due.gap_end)
     if instant < due.grace_end:
-        running = next((span for span in history.pause_spans() if span.covers(instant)), None)
+        running = history.pause_at(instant)
         if running:  # grace is not usable while paused
-            return Stage("paused", running.start, ended, min(running.end, due.grace_end))
+            start = max(running.start, due.end, since)
+            return Stage("paused", start, ended, min(running.end, due.grace_end))
         resumed = [span.end for span in history.pause_spans() if span.end <= instant]
         return Stage("grace", max([due.end, since, *resumed]), ended, due.grace_end)
     kept = due.end if due.gap_end > due.end else None
@@ -98,7 +115,7 @@ def _pause_at_end(
 
 def _reason_at_end(history: History, end: datetime) -> ExpiryReason | None:
     """Why nothing follows at the end itself: a refunded renewal, or a cancellation before it (Q8)."""
-    if any(p.start >= end and p.taken and p.taken.holds_at(end) for p in history.periods):
+    if any(p.start >= end and p.taking_at(end) for p in history.periods):
         return "refunded_renewal"
     will = history.will_before(end)
     return "canceled" if will and will.reason == "canceled" else None
@@ -123,22 +140,29 @@ def _cancellations(
     wills = history.effective_wills
     for position, will in enumerate(wills):
         if will.reason == "canceled" and due.paid_end <= will.at < max(due.hold_end, due.end):
-            if will.at < due.end and not at_once:
-                continue  # it counts at the end of the pause
+            if will.at < due.end and (not at_once or _followed(history, due.end, will.at)):
+                continue  # it counts at the end of the pause, or of what is paid behind it
             at = will.at if at_once else max(will.at, due.grace_end)
             if not any(w.reason == "withdrawn" and w.at < at for w in wills[position + 1 :]):
                 yield at, "canceled"
+
+
+def _followed(history: History, end: datetime, instant: datetime) -> bool:
+    """Whether a period that begins at the end or later was paid before the instant, and counts then."""
+    return any(
+        p.start >= end and p.paid_at <= instant and p.counts_at(instant) for p in history.periods
+    )
 
 
 def _refund_after_end(
     ended: PaidPeriod, due: Deadlines, instant: datetime
 ) -> Iterator[tuple[datetime, ExpiryReason]]:
     """A refund of the latest period in pause, grace or hold cuts it short, unless it fails (Q9)."""
-    taken = ended.taken
-    if taken and due.paid_end <= taken.at < due.hold_end:
-        back = taken.reinstated_at
-        if taken.holds_at(instant) or (back and back >= due.hold_end):
-            yield taken.at, taken.reason
+    for taken in ended.takings:
+        if due.paid_end <= taken.at < due.hold_end:
+            back = taken.reinstated_at
+            if taken.holds_at(instant) or (back and back >= due.hold_end):
+                yield taken.at, taken.reason
 
 
 def _gap_end(history: History, period: PaidPeriod, end: datetime) -> datetime:
@@ -153,8 +177,8 @@ def _gap_end(history: History, period: PaidPeriod, end: datetime) -> datetime:
 
 def _ever_counted(period: PaidPeriod) -> bool:
     """Whether the period entitled at any instant: not so when voided before it began, for good."""
-    taken = period.taken
-    if taken is None or not taken.upcoming or taken.at > period.begins:
+    first = next(iter(period.takings), None)
+    if first is None or not first.upcoming or first.at > period.begins:
         return True
-    back = taken.reinstated_at
-    return back is not None and (period.end is None or back < period.end)
+    backs = [taken.reinstated_at for taken in period.takings if taken.reinstated_at]
+    return any(period.covers(max(back, period.begins)) for back in backs)

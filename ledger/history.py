@@ -9,7 +9,9 @@ from uuid import UUID
 from contracts.billing import Basis
 from contracts.policy import ProviderPolicy
 from contracts.values import Instant, Money, PaymentKind, Plan
+from ledger.open_money import Asked, Dispute
 from ledger.pauses import Pause, PauseSpan
+from ledger.seats import SeatChange
 
 #: The policy version that is stamped on a fact.
 PolicyOf = Callable[[str], ProviderPolicy]
@@ -56,6 +58,30 @@ class PaidPeriod:
     #: By how much pauses and goodwill moved its end; the next one then counts from that end.
     shift: timedelta = timedelta(0)
     taken: Taken | None = None
+    #: What took it away before and was reinstated, oldest first.
+    taken_before: tuple[Taken, ...] = ()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it was taken away and not given back, after all facts."""
+        return self.taken is not None and self.taken.reinstated_at is None
+
+    @property
+    def takings(self) -> tuple[Taken, ...]:
+        """Everything that ever took it away, oldest first."""
+        return (*self.taken_before, self.taken) if self.taken else ()
+
+    def taking_at(self, instant: datetime) -> Taken | None:
+        """What has it away at the instant."""
+        holding = (taken for taken in self.takings if taken.holds_at(instant))
+        return min(holding, key=lambda taken: taken.at, default=None)
+
+    def take(self, taken: Taken) -> "PaidPeriod":
+        """The period taken away, once more when it was reinstated; the same taking replaces itself."""
+        last = self.taken
+        again = last is not None and last.reinstated_at and last.fact_id != taken.fact_id
+        before = (*self.taken_before, last) if last and again else self.taken_before
+        return replace(self, taken=taken, taken_before=before)
 
     @property
     def begins(self) -> datetime:
@@ -64,7 +90,7 @@ class PaidPeriod:
 
     def counts_at(self, instant: datetime) -> bool:
         """Whether no refund or chargeback has it away at the instant."""
-        return self.taken is None or not self.taken.holds_at(instant)
+        return self.taking_at(instant) is None
 
     def covers(self, instant: datetime) -> bool:
         """Whether it entitles at the instant."""
@@ -83,45 +109,6 @@ class Will:
     at: Instant
     auto_renew: bool
     reason: WillReason
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A charge for the renewal of the period `renews`: asked for at `at`, unanswered until `closed_at`."""
-
-    fact_id: UUID
-    renews: UUID
-    at: Instant
-    closed_at: Instant | None = None
-
-    def open_at(self, instant: datetime) -> bool:
-        """Whether it was asked for and not answered at the instant."""
-        return self.at <= instant and (self.closed_at is None or instant < self.closed_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """The money of a period is disputed from `at` until `closed_at`, whatever the outcome (T22)."""
-
-    fact_id: UUID
-    dispute_id: str
-    period_id: UUID
-    at: Instant
-    closed_at: Instant | None = None
-
-    def open_at(self, instant: datetime) -> bool:
-        """Whether it was open at the instant."""
-        return self.at <= instant and (self.closed_at is None or instant < self.closed_at)
-
-
-@dataclass(frozen=True, slots=True)
-class SeatChange:
-    """The number of seats, told at `at`, counts from `effective_at` (Q25)."""
-
-    fact_id: UUID
-    at: Instant
-    effective_at: Instant
-    seats: int
 
 
 #: Changes of will at one instant count in this order (Q2).
@@ -191,6 +178,10 @@ class History:
                 found.append(PauseSpan(pause, start, pause.end))
         return tuple(found)
 
+    def pause_at(self, instant: datetime) -> PauseSpan | None:
+        """The pause that covers the instant."""
+        return next((span for span in self.pause_spans() if span.covers(instant)), None)
+
     def renewal_point(self, period: PaidPeriod) -> datetime | None:
         """When the next period has to follow: the end, or where a pause that begins there ends (Q17)."""
         for span in self.pause_spans():
@@ -200,11 +191,27 @@ class History:
 
     def seats_at(self, period: PaidPeriod, instant: datetime) -> int:
         """The seats of a period at an instant: as paid, or as changed since (Q25)."""
-        seats = period.plan.seats
-        for change in sorted(self.seat_changes, key=lambda c: (c.effective_at, c.at, c.fact_id)):
+        change = self.seat_change_at(period, instant)
+        return change.seats if change else period.plan.seats
+
+    def seat_change_at(self, period: PaidPeriod, instant: datetime) -> SeatChange | None:
+        """The change of seats since the period was paid that counts at the instant (Q25).
+
+        A change drops the earlier ones that would only take effect when it has done so already.
+        """
+        since: datetime | None = None
+        for change in reversed(self.seat_changes):
+            if since and change.effective_at >= since:
+                continue
+            since = change.effective_at
             if change.at > period.paid_at and change.effective_at <= instant:
-                seats = change.seats
-        return seats
+                return change
+        return None
+
+    @property
+    def renewal_pending(self) -> bool:
+        """Whether a charge that was asked for is unanswered after all facts (Q7)."""
+        return any(asked.closed_at is None for asked in self.asked)
 
     def was_charged(self, renews: UUID) -> bool:
         """Whether money was asked for after this period: `payment_failed` or `lapsed` (Q8)."""
@@ -214,16 +221,25 @@ class History:
     def effective_wills(self) -> tuple[Will, ...]:
         """The changes of will that count, from the order on.
 
-        Switching off what is off counts for nothing; only a cancellation can be withdrawn.
+        Switching off what is off counts for nothing, except that a cancellation says more than a refund.
+        Only a cancellation can be withdrawn, and not past a refund: so both commute (invariant 11).
         """
         found: list[Will] = []
+        refunded = False
         for will in self.wills:
             before = found[-1] if found else None
-            if (
-                will.reason == "ordered"
-                or (before and will.reason == "withdrawn" and before.reason == "canceled")
-                or (before and before.auto_renew and not will.auto_renew)
-            ):
+            if will.reason == "ordered":
+                refunded, counts = False, True
+            elif before is None:
+                counts = False
+            elif will.reason == "withdrawn":
+                counts = before.reason == "canceled" and not refunded
+            else:
+                refunded = refunded or will.reason == "refunded"
+                counts = before.auto_renew or (before.reason, will.reason) == (
+                    "refunded", "canceled",
+                )  # fmt: skip
+            if counts:
                 found.append(will)
         return tuple(found)
 
@@ -245,7 +261,7 @@ class History:
     @property
     def counting(self) -> tuple[PaidPeriod, ...]:
         """The periods that count after all facts."""
-        return tuple(p for p in self.periods if p.taken is None or p.taken.reinstated_at)
+        return tuple(p for p in self.periods if not p.is_away)
 
 
 class _Told(Protocol):

@@ -38,10 +38,13 @@ class Stage:
         """The instant as of which it counts."""
         return self.since or self.start
 
+    @property
+    def runs(self) -> bool:
+        """Whether its period runs from its start on, usable or not; otherwise that has ended."""
+        return self.period.covers(self.start)
+
 
 def active_since(period: PaidPeriod, instant: datetime) -> datetime:
     """When the running stretch of a period began: its begin, or its reinstatement."""
-    taken = period.taken
-    if taken and taken.reinstated_at and taken.reinstated_at <= instant:
-        return max(period.begins, taken.reinstated_at)
-    return period.begins
+    backs = [taken.reinstated_at for taken in period.takings if taken.reinstated_at]
+    return max([period.begins, *(back for back in backs if back <= instant)])

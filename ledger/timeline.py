@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ledger.endings import after_end, deadlines, ended_at
-from ledger.history import History, PaidPeriod, PolicyOf
-from ledger.pauses import PauseSpan
+from ledger.history import History, PolicyOf
+from ledger.running import running_stage
 from ledger.stage import Stage, active_since
 
 
@@ -27,7 +27,8 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
     """The stage that holds at an instant, None before anything entitles (T2, T8-T15, T18-T28)."""
     running = [period for period in history.periods if period.covers(instant)]
     if running:
-        return _running(history, policy_of, max(running, key=lambda p: p.begins), instant)
+        period = max(running, key=lambda p: p.begins)
+        return running_stage(history, policy_of(period.policy_version), period, instant)
     ended = max(
         (
             (at, period.start, period.period_id, period)
@@ -39,36 +40,11 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
     if ended is None:
         return None
     at, _, _, period = ended
-    if period.taken and at != period.end:
-        return Stage("expired", at, period, None, period.taken.reason)
+    taken = period.taking_at(instant)
+    if taken and at != period.end:
+        # Taken again before it was given back, it was away without a break.
+        return Stage("expired", max(at, active_since(period, instant)), period, None, taken.reason)
     return after_end(history, policy_of(period.policy_version), period, instant)
-
-
-def _running(history: History, policy_of: PolicyOf, period: PaidPeriod, instant: datetime) -> Stage:
-    """The stage while a paid period runs: active, unless it pauses or its money is disputed."""
-    policy = policy_of(period.policy_version)
-    span = next((span for span in history.pause_spans() if span.covers(instant)), None)
-    if span:
-        return _paused(span, period, span.start + policy.pause_grace, instant)
-    since = active_since(period, instant)
-    disputes = [d for d in history.disputes if d.period_id == period.period_id]
-    if policy.hold_on_dispute:
-        held = next((d for d in disputes if d.open_at(instant)), None)
-        if held:
-            return Stage("hold", max(held.at, since), period, None)
-        decided = [d.closed_at for d in disputes if d.closed_at and d.closed_at <= instant]
-        since = max([since, *decided])
-    resumed = [span.end for span in history.pause_spans() if span.end <= instant]
-    return Stage("active", max([since, *resumed]), period, period.end)
-
-
-def _paused(
-    span: PauseSpan, period: PaidPeriod, usable_until: datetime, instant: datetime
-) -> Stage:
-    """A pause; everything stays usable for the first days where the provider offers that."""
-    if instant < usable_until:
-        return Stage("paused", span.start, period, min(usable_until, span.end), usable=True)
-    return Stage("paused", max(span.start, usable_until), period, span.end)
 
 
 def _instants(history: History, policy_of: PolicyOf) -> Iterator[datetime]:
@@ -79,8 +55,8 @@ def _instants(history: History, policy_of: PolicyOf) -> Iterator[datetime]:
     for period in history.periods:
         policy = policy_of(period.policy_version)
         yield period.begins
-        if period.taken:
-            yield from (at for at in (period.taken.at, period.taken.reinstated_at) if at)
+        for taken in period.takings:
+            yield from (at for at in (taken.at, taken.reinstated_at) if at)
         due = deadlines(history, policy, period)
         if due:
             yield from (due.paid_end, due.end, due.gap_end, due.grace_end, due.hold_end)

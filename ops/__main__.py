@@ -15,6 +15,7 @@ _COMMANDS = {
     "status": ("ops.status:status", "Services, lag, outboxes, dead letters, mail, clock."),
     "tail": ("ops.tail:tail", "Records of several topics as one readable stream."),
     "timeline": ("ops.timeline:timeline", "One subscription: money, periods, access, mail."),
+    "access": ("ops.access:access", "What may be used at an instant, until when, and why."),
     "audit": ("ops.audit_command:audit", "Check every invariant over databases and topics."),
     "publish": ("ops.publish:publish", "Check a message as its reader will, then publish it."),
     "cancel": ("ops.commands:cancel", "Switch automatic renewal off."),

@@ -1,10 +1,8 @@
-"""`tenure demo`: fourteen months of life on the real stack and a virtual clock, then the cross-check."""
+"""`tenure demo`: fourteen months of life on the real stack and a virtual clock, then the audit."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -20,20 +18,18 @@ from devstack.errors import DevstackError
 from devstack.lives import START, Act, Life, lives
 from devstack.mailbox import Mailbox
 from devstack.payments import add_customers
-from devstack.ports import Ports
-from devstack.stack import EmbeddedStack
 from ops.asking import ask
+from ops.audit.dossier import Dossier
+from ops.audit.gather import by_notice
+from ops.audit.run import audit
 from ops.clock import VirtualClock
 from ops.connection import Stack, state_dir
-from ops.cross_check import cross_check
 from ops.demo_view import Progress, show_closing, show_lives, show_mails, show_timelines
 from ops.errors import CheckFailed, Unavailable
-from ops.evidence import gather
 from ops.subscriptions import Known
-from ops.supervisor import Services, free_ports
 from ops.terminal import run as run_to_end
 from ops.terminal import say
-from ops.up import SIMULATOR, announce, prepare
+from ops.virtual_stack import virtual_stack
 from policies import load_policies
 
 _DIGEST_KEY = "demo only"
@@ -47,44 +43,26 @@ def run(
         bool, Parameter(help="Leave the stack running afterwards, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Live fourteen months of subscriptions in under a minute, then check every service and topic."""
+    """Live fourteen months of subscriptions in under a minute, then audit every service and topic."""
     try:
         violations = run_to_end(_demo(state_dir() / "demo", customers, keep))
     except DevstackError as error:
         raise Unavailable(str(error)) from None
     if violations:
-        raise CheckFailed(f"The cross-check found {violations} violations.")
+        raise CheckFailed(f"The audit found {violations} violations.")
 
 
 async def _demo(folder: Path, count: int, keep: bool) -> int:
     began = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
     people = lives(count)
-    async with AsyncExitStack() as opened:
-        embedded = EmbeddedStack(folder, Ports.free(), say=say, durable=False)
-        await opened.enter_async_context(embedded)
-        variables = {
-            **embedded.environment(),
-            "CLOCK": "virtual",
-            "KAFKA_PARTITIONS": "3",
-            "IDENTITY_DIGEST_KEY": _DIGEST_KEY,
-        }
-        await prepare(variables, simulator=True)
-        stack = Stack(variables)
-        async with stack.database("OPS") as connection:
-            await connection.execute(
-                "insert into ops.clock (now) values ($1)", START - timedelta(hours=1)
-            )
-        await _plan(variables["SIMULATOR_DATABASE_URL"], people)
-        ports = free_ports("billing", "licensing", "notifications")
-        services = Services(variables, state_dir=folder, ports=ports, companions=SIMULATOR)
-        announce(folder, services.variables)
-        await opened.enter_async_context(services)
+    first = START - timedelta(hours=1)
+    async with virtual_stack(folder, first, digest_key=_DIGEST_KEY, say=say) as own:
+        stack = own.stack
+        await _plan(stack.database_url("SIMULATOR"), people)
         set_up_s = time.monotonic() - began
-        stack = Stack(services.variables)
         hops = await _live(stack, people)
         lived_s = time.monotonic() - began - set_up_s
-        violations = await _judge(stack, people, embedded.mailbox, hops, (set_up_s, lived_s))
+        violations = await _judge(stack, people, own.mailbox, hops, (set_up_s, lived_s))
         if keep:
             say(f"Still running: TENURE_STATE_DIR={folder} tenure status. Ctrl-C stops it.")
             await asyncio.Event().wait()
@@ -162,13 +140,18 @@ async def _judge(
     stack: Stack, people: list[Life], mailbox: Mailbox, hops: int, seconds: tuple[float, float]
 ) -> int:
     mails = await mailbox.messages(limit=await mailbox.count() or 1)
-    evidence = await gather(stack, [mail["MessageID"] for mail in mails], _END)
-    violations = cross_check(evidence, load_policies())
+    lived: list[Dossier] = []
+    report = await audit(
+        stack,
+        load_policies(),
+        copies=by_notice(mail["MessageID"] for mail in mails),
+        on_judged=lambda dossier, done, total: lived.append(dossier),
+    )
     shown = {life.ending: life.customer for life in reversed(people)}
     await show_timelines(
         stack, [shown[ending] for ending in ("renews", "lapses", "refunds_renewal")]
     )
-    show_mails(mails, evidence)
-    show_lives(people, evidence)
-    show_closing(evidence, violations, hops, seconds)
-    return len(violations)
+    show_mails(mails, lived)
+    show_lives(people, lived)
+    show_closing(report, lived, len(mails), hops, seconds)
+    return report.violations + report.moving

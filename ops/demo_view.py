@@ -11,15 +11,15 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from contracts import licensing, notifications
+from contracts import notifications
 from contracts.values import subscription_id
 from devstack.behaviour import Customer
 from devstack.lives import Life
+from ops.audit.dossier import Dossier
+from ops.audit.run import Report
+from ops.audit_view import render
 from ops.connection import Stack
-from ops.cross_check import Evidence, Violation
 from ops.terminal import console, safe
-
-_SHOWN_VIOLATIONS = 20
 
 
 class Progress:
@@ -81,19 +81,17 @@ async def show_timelines(stack: Stack, customers: Sequence[Customer]) -> None:
         out.print(table(entries, standing))
 
 
-def show_mails(mails: Sequence[dict[str, Any]], evidence: Evidence) -> None:
+def show_mails(mails: Sequence[dict[str, Any]], lived: Sequence[Dossier]) -> None:
     """The mails sent, by kind, with one subject each."""
-    kinds = Counter(
-        message.data.kind
-        for message in evidence.notifications
+    accepted = [
+        message.data
+        for dossier in lived
+        for message in dossier.notifications
         if isinstance(message.data, notifications.MailAccepted)
-    )
+    ]
+    kinds = Counter(mail.kind for mail in accepted)
     by_id = {mail["MessageID"].split("@")[0]: mail["Subject"] for mail in mails}
-    subjects = {
-        message.data.kind: by_id.get(str(message.data.notice_id), "")
-        for message in evidence.notifications
-        if isinstance(message.data, notifications.MailAccepted)
-    }
+    subjects = {mail.kind: by_id.get(str(mail.notice_id), "") for mail in accepted}
     out = Table(title=f"{len(mails)} mails", title_justify="left", box=None, header_style="bold")
     for title in ("kind", "sent", "for example"):
         out.add_column(title, justify="right" if title == "sent" else "left")
@@ -103,12 +101,13 @@ def show_mails(mails: Sequence[dict[str, Any]], evidence: Evidence) -> None:
     console().print(out)
 
 
-def show_lives(people: Sequence[Life], evidence: Evidence) -> None:
+def show_lives(people: Sequence[Life], lived: Sequence[Dossier]) -> None:
     """How many customers were to end how, and where licensing sees them now."""
+    entitlements = {dossier.subscription_id: dossier.entitlement for dossier in lived}
     ends: Counter[tuple[str, str, str]] = Counter()
     for life in people:
-        id = str(subscription_id(life.customer.provider_id, life.customer.reference))
-        entitlement: licensing.Entitlement | None = evidence.entitlements.get(id)
+        id = subscription_id(life.customer.provider_id, life.customer.reference)
+        entitlement = entitlements.get(id)
         state: str = entitlement.state if entitlement else "none"
         ends[life.customer.provider_id, life.ending.replace("_", " "), state] += 1
     out = Table(title="Endings", title_justify="left", box=None, header_style="bold")
@@ -121,24 +120,21 @@ def show_lives(people: Sequence[Life], evidence: Evidence) -> None:
 
 
 def show_closing(
-    evidence: Evidence,
-    violations: Sequence[Violation],
+    report: Report,
+    lived: Sequence[Dossier],
+    mails: int,
     hops: int,
     seconds: tuple[float, float],
 ) -> None:
-    """What was checked, and the count of violations."""
+    """What was audited, and what was found."""
     out = console()
     set_up_s, lived_s = seconds
-    told = len(evidence.billing) + len(evidence.licensing) + len(evidence.notifications)
+    upstream = sum(len(dossier.upstream) for dossier in lived)
+    told = sum(len(messages) for dossier in lived for messages in dossier.told.values())
     out.print()
     out.print(
         f"Set up in {set_up_s:.1f} s; fourteen months with {hops} stops of the clock in {lived_s:.1f} s."
     )
-    out.print(
-        f"Cross-check of {len(evidence.upstream)} messages from payment systems, {told} of ours, "
-        f"{sum(evidence.mail_copies.values())} mails, {len(evidence.entitlements)} entitlements:"
-    )
-    for violation in violations[:_SHOWN_VIOLATIONS]:
-        out.print(safe(f"  {violation.code} {violation.subscription_id}: {violation.sentence}"))
-    colour = "red" if violations else "green"
-    out.print(f"[bold {colour}]{len(violations)} violations[/]")
+    out.print(f"Audit of {upstream} messages from payment systems, {told} of ours, {mails} mails:")
+    out.print()
+    out.print(render(report))

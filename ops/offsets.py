@@ -33,13 +33,19 @@ async def find_groups(stack: Stack, work: Work) -> dict[str, tuple[str, ...]]:
     simulator = [item for item in work.items if item.schema == "simulator"]
     if not simulator:
         return groups
-    group, topic = (stack.topic(name) for name in _PAYMENT_SYSTEM)
+    own = payment_system(stack)
     if not any(item.next_due_at for item in simulator):
         async with Broker(stack) as broker:
             known = await broker.admin.list_consumer_groups()
-        if group not in {name for name, *_ in known}:
+        if not own.keys() & {name for name, *_ in known}:
             return groups
-    return {**groups, group: (topic,)}
+    return groups | own
+
+
+def payment_system(stack: Stack) -> dict[str, tuple[str, ...]]:
+    """What the simulator's group reads."""
+    group, topic = (stack.topic(name) for name in _PAYMENT_SYSTEM)
+    return {group: (topic,)}
 
 
 class GroupOffsets:

@@ -28,6 +28,12 @@ def until(instant: datetime | None) -> str:
     return f"until {moment(instant)}" if instant else "without end"
 
 
+def works(capabilities: licensing.Capabilities) -> str:
+    """What works on a device: `everything`, `protection, scan`, or `nothing`."""
+    on = [name for name, works_now in capabilities if works_now]
+    return "everything" if len(on) == 4 else ", ".join(on).replace("_", " ") or "nothing"
+
+
 def phrase(data: Data) -> str:
     """The few fields that matter of any message; empty when its type says it all."""
     for part in _PARTS:
@@ -146,9 +152,7 @@ def _pauses_and_settings(data: Data) -> str | None:
 def _licensing(data: Data) -> str | None:
     match data:
         case licensing.EntitlementEvent() | licensing.Entitlement():
-            works = [name for name, on in data.capabilities if on]
-            what = "everything" if len(works) == 4 else ", ".join(works).replace("_", " ")
-            return f"{data.state}, {what or 'nothing'}, {until(data.valid_until)}"
+            return f"{data.state}, {works(data.capabilities)}, {until(data.valid_until)}"
         case licensing.GraceStarted():
             return until(data.ends_at)
         case licensing.HoldStarted():

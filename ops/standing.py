@@ -45,11 +45,8 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """`active`, `grace`, `hold`, `expired (lapsed)`, or `not paid`."""
-        if self.stage is None:
-            return "not paid"
-        reason = f" ({self.stage.reason})" if self.stage.reason else ""
-        return f"{self.stage.status}{reason}"
+        """`active`, `grace`, `hold (dispute)`, `paused`, `expired (lapsed)`, or `not paid`."""
+        return status_of(self.stage) if self.stage else "not paid"
 
     def to_json(self) -> dict[str, Any]:
         """The header as plain data."""
@@ -60,7 +57,7 @@ class Standing:
             "reference": self.known.reference,
             "now": self.now,
             "status": self.stage.status if self.stage else None,
-            "since": self.stage.start if self.stage else None,
+            "since": self.stage.anchor if self.stage else None,
             "reason": self.stage.reason if self.stage else None,
             "paid_through": self.paid_through,
             "unlimited": self.unlimited,
@@ -75,13 +72,24 @@ class Standing:
         }
 
 
+def status_of(stage: Stage) -> str:
+    """The status in words: why it expired, and what kind of hold it is."""
+    if stage.status == "hold" and stage.runs:
+        return "hold (dispute)"
+    return f"{stage.status} ({stage.reason})" if stage.reason else stage.status
+
+
+async def read_history(connection: "asyncpg.Connection", known: Known) -> History:
+    """What licensing knows of a subscription; empty before it was told anything."""
+    body = await connection.fetchval(_HISTORY, known.id)
+    return _HISTORIES.validate_json(body) if body else History()
+
+
 async def read_standing(
     connection: "asyncpg.Connection", known: Known, policies: Policies, now: datetime
 ) -> Standing:
     """The standing of a subscription at `now`."""
-    body = await connection.fetchval(_HISTORY, known.id)
-    history = _HISTORIES.validate_json(body) if body else History()
-    return standing(known, history, policies, now)
+    return standing(known, await read_history(connection, known), policies, now)
 
 
 def standing(known: Known, history: History, policies: Policies, now: datetime) -> Standing:
@@ -96,20 +104,30 @@ def standing(known: Known, history: History, policies: Policies, now: datetime) 
         paid_through=history.paid_through,
         unlimited=any(period.end is None for period in history.counting),
         auto_renew=history.auto_renew,
-        next_charge=_next_charge(known, history, policies, begun[-1] if begun else None),
+        next_charge=_next_charge(known, history, policies, begun[-1] if begun else None, now),
     )
 
 
 def _next_charge(
-    known: Known, history: History, policies: Policies, stage: Stage | None
+    known: Known, history: History, policies: Policies, stage: Stage | None, now: datetime
 ) -> NextCharge | None:
+    """The charge for what follows the last paid period.
+
+    None while money is disputed (Q16), or once it was asked for and came to nothing (Q4).
+    """
     last: PaidPeriod | None = last_of(history.counting)
-    if last is None or last.end is None or stage is None or stage.status == "expired":
+    point = history.renewal_point(last) if last else None
+    if last is None or point is None or stage is None or stage.status == "expired":
         return None
     policy = policies.stamped(known.provider_id, last.policy_version)
     if policy.charge != "by_us" or not history.auto_renew:
         return None
-    requested = last.period_id in history.charged
+    if any(dispute.closed_at is None for dispute in history.disputes):
+        return None
+    asked = [one for one in history.asked if one.renews == last.period_id]
+    requested = any(one.closed_at is None for one in asked)
     known_at = not requested and not is_short(last.plan.term)
-    at = max(last.end - policy.renewal_charge_lead, last.begins) if known_at else None
+    at = max(point - policy.renewal_charge_lead, last.begins) if known_at else None
+    if asked and not requested and (at is None or at <= now):
+        return None
     return NextCharge(last.amount, at, requested)

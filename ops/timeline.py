@@ -120,13 +120,18 @@ def entries(stack: Stack, records: Iterable[ConsumerRecord], provider_id: str) -
         message = understood(record.value)
         if message is None or message.providerid != provider_id:
             continue
-        if isinstance(message.data, _ECHOES) or (message.source, message.id) in seen:
+        if not told_once(message.data) or (message.source, message.id) in seen:
             continue
         seen.add((message.source, message.id))
         topic = stack.plain_topic(record.topic)
         entry = Entry(business_time(message), lane_of(message.data), topic, message)
         found.append((entry.at, _RANK[topic], record.timestamp, record.offset, entry))
     return [entry for *_, entry in sorted(found, key=lambda each: each[:4])]
+
+
+def told_once(data: Data) -> bool:
+    """Whether a timeline shows it: what says the same as another message is left out."""
+    return not isinstance(data, _ECHOES)
 
 
 def business_time(message: Envelope) -> datetime:

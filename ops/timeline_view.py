@@ -9,11 +9,17 @@ from rich.text import Text
 
 from ops.masking import masked
 from ops.phrases import money, phrase, short_type
-from ops.standing import Standing
+from ops.standing import Standing, status_of
 from ops.terminal import moment, safe
 from ops.timeline import LANES, Entry
 
-_COLOURS = {"active": "green", "grace": "yellow", "hold": "red", "expired": "red"}
+_COLOURS = {
+    "active": "green",
+    "grace": "yellow",
+    "paused": "yellow",
+    "hold": "red",
+    "expired": "red",
+}
 _LANE_COLOURS = {"money": "green", "periods": "cyan", "access": "magenta", "mail": "yellow"}
 _AHEAD_SHOWN = 4
 #: From upstream, to show whose word it is.
@@ -28,7 +34,7 @@ def header(standing: Standing) -> Text:
     stage = standing.stage
     text.append(standing.status, style=f"bold {_COLOURS.get(stage.status if stage else '', '')}")
     if stage:
-        text.append(f" since {moment(stage.start)}")
+        text.append(f" since {moment(stage.anchor)}")
     through = "for ever" if standing.unlimited else moment(standing.paid_through) or "nothing"
     text.append(f"   paid through {through}")
     text.append(f"   auto-renew {'on' if standing.auto_renew else 'off'}")
@@ -62,8 +68,8 @@ def table(entries: Sequence[Entry], standing: Standing) -> Table:
     if not marked:
         _mark_now(out, standing.now)
     for stage in standing.ahead[:_AHEAD_SHOWN]:
-        words = stage.status + (f" ({stage.reason})" if stage.reason else "")
-        out.add_row(moment(stage.start), "", "", f"{words}, if nothing happens", "", style="dim")
+        words = f"{status_of(stage)}, if nothing happens"
+        out.add_row(moment(stage.start), "", "", words, "", style="dim")
     return out
 
 

@@ -6,25 +6,37 @@ from prometheus_client import Counter
 
 from chassis.aggregate import Step
 from chassis.telemetry import log
-from contracts.billing import PaymentRefused
+from contracts.base import Data
+from contracts.billing import CancellationOverdueAtProvider, PaymentRefused, RefundOverdue
 
-REFUSED = Counter(
-    "tenure_payments_refused_total",
-    "Payments that bought nothing, by code. Look at `tenure timeline` of the subscription.",
-    ["code"],
+#: The events that need an operator, and the code of each.
+ALERTS: dict[type[Data], str] = {
+    PaymentRefused: "PAYMENT_REFUSED",
+    RefundOverdue: "REFUND_OVERDUE",
+    CancellationOverdueAtProvider: "CANCELLATION_OVERDUE",
+}
+RAISED = Counter(
+    "tenure_billing_alerts_total",
+    "Events that need an operator, by code; `reason` says why a payment was refused."
+    " Look at `tenure timeline` of the subscription.",
+    ["code", "reason"],
 )
 
 
 def alert(steps: Sequence[Step]) -> None:
-    """Count and log every refused payment; the money of most goes back by itself."""
+    """Count and log every event that needs an operator; the money of most refused payments goes back by itself."""
     for step in steps:
         for outgoing in step.said:
-            if isinstance(outgoing.data, PaymentRefused):
-                REFUSED.labels(outgoing.data.code).inc()
-                log.error(
-                    "payment refused",
-                    code=outgoing.data.code,
-                    subscription_id=str(step.id),
-                    order_id=outgoing.data.order_id,
-                    event_id=str(outgoing.id),
-                )
+            code = ALERTS.get(type(outgoing.data))
+            if code is None:
+                continue
+            reason = outgoing.data.code if isinstance(outgoing.data, PaymentRefused) else ""
+            RAISED.labels(code, reason).inc()
+            log.error(
+                "an operator should look",
+                code=code,
+                reason=reason,
+                subscription_id=str(step.id),
+                order_id=getattr(outgoing.data, "order_id", ""),
+                event_id=str(outgoing.id),
+            )

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from chassis.aggregate import Aggregate, Sequenced, Step
+from chassis.aggregate import Aggregate, Sequenced, Step, Tombstone
 from chassis.postgres import Connection
 from contracts.billing import BillingEvent, CustomerContact, RefundDeclined, RefundEvent
+from contracts.commands import EraseCustomer
 from contracts.envelope import Envelope, effect_id
 from contracts.errors import Impossible
 from contracts.outgoing import Outgoing
@@ -24,7 +25,17 @@ select id, 1, occurred_at from unnest($1::uuid[], $2::timestamptz[]) as new (id,
 order by id
 on conflict (id) do update
 set sequence = customer.sequence + 1, occurred_at = excluded.occurred_at
-where customer.occurred_at < excluded.occurred_at and customer.erased_at is null
+where greatest(customer.occurred_at, customer.erased_at) < excluded.occurred_at
+returning id, sequence
+"""
+
+# Also of a customer whom nobody knows yet: an older order that comes later must not bring them back.
+_ERASED = """
+insert into customer (id, sequence, occurred_at, erased_at)
+select id, times, $3, $3 from unnest($1::uuid[], $2::bigint[]) as new (id, times)
+order by id
+on conflict (id) do update
+set sequence = customer.sequence + excluded.sequence, erased_at = excluded.erased_at
 returning id, sequence
 """
 
@@ -64,14 +75,18 @@ def subscriptions(policies: Policies, digest_key: bytes) -> Aggregate[Subscripti
 def key_of(message: Envelope) -> UUID:
     """The subscription that a message is about: upstream uses its own reference, we use the id.
 
-    Raises Impossible when the subject should be an id and is none.
+    An erasure is about a customer, whose id stands in for it. Raises Impossible when the subject should
+    be an id and is none, or names another customer than the command.
     """
     if TOPIC_OF[message.type] is PAYMENTS_EVENTS:
         return subscription_id(message.providerid, message.subject)
     try:
-        return UUID(message.subject)
+        id = UUID(message.subject)
     except ValueError:
         raise Impossible("invalid_subject", "The subject is no subscription id.") from None
+    if isinstance(message.data, EraseCustomer) and message.data.customer_id != id:
+        raise Impossible("invalid_subject", "The subject is not the customer_id of the erasure.")
+    return id
 
 
 async def project(
@@ -79,12 +94,13 @@ async def project(
     steps: Sequence[Step],
     states: Mapping[UUID, Subscription],
     now: datetime,
-) -> Sequence[Sequenced]:
-    """Keep refund cases and command answers for readers, and number the customers' contacts."""
+) -> Sequence[Sequenced | Tombstone]:
+    """Keep refund cases and command answers for readers; number the customers' contacts and erasures."""
     alert(steps)
     await _keep_cases(connection, steps)
     await _keep_answers(connection, steps, now)
-    return await _contacts(connection, steps)
+    erased = await _erasures(connection, steps, now)
+    return [*erased, *await _contacts(connection, steps)]
 
 
 async def _keep_cases(connection: Connection, steps: Sequence[Step]) -> None:
@@ -134,6 +150,35 @@ def _answer(message: Envelope, said: tuple[Outgoing, ...]) -> Outgoing | None:
         if isinstance(outgoing.data, BillingEvent) and outgoing.data.fact_id == message.cause_id:
             return outgoing
     return told[0] if told else None
+
+
+async def _erasures(
+    connection: Connection, steps: Sequence[Step], now: datetime
+) -> Sequence[Tombstone]:
+    """A tombstone for each erasure; it wins over every contact that was ordered with before `now`."""
+    asked: dict[UUID, list[Envelope]] = {}
+    for step in steps:
+        if isinstance(step.message, Envelope) and isinstance(step.message.data, EraseCustomer):
+            asked.setdefault(step.id, []).append(step.message)
+    if not asked:
+        return ()
+    ids = sorted(asked)
+    rows = await connection.fetch(_ERASED, ids, [len(asked[id]) for id in ids], now)
+    return [
+        Tombstone(
+            effect_id(message.cause_id, "billing", "erased"),
+            CustomerContact.TYPE,
+            str(row["id"]),
+            message.providerid,
+            message.time,
+            row["sequence"] - later,
+            message,
+        )
+        for row in rows
+        for later, message in zip(
+            reversed(range(len(asked[row["id"]]))), asked[row["id"]], strict=True
+        )
+    ]
 
 
 async def _contacts(connection: Connection, steps: Sequence[Step]) -> Sequence[Sequenced]:

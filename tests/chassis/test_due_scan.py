@@ -8,7 +8,7 @@ from uuid import uuid4, uuid5
 import pytest
 
 from chassis.clock import Clock
-from chassis.due_scan import _cause
+from chassis.due_scan import cause_of
 from chassis.processing import Processor
 from tests.chassis import tally
 from tests.chassis.conftest import Desk, make_processor
@@ -20,7 +20,7 @@ async def _alarm(desk: Desk, milliseconds: int = 0) -> None:
 
 
 async def _scan(processor: Processor[Any], limit: int = 500) -> int:
-    count, _ = await processor.run_due(_cause, limit)
+    count, _ = await processor.run_due(cause_of, limit)
     return count
 
 
@@ -36,7 +36,7 @@ async def test_a_due_row_hears_that_time_has_passed(desk: Desk) -> None:
 
 async def test_what_is_not_due_is_left_and_the_next_deadline_is_told(desk: Desk) -> None:
     await _alarm(desk, 60_000)
-    count, next_due = await desk.processor.run_due(_cause, 500)
+    count, next_due = await desk.processor.run_due(cause_of, 500)
     assert count == 0
     assert next_due == await desk.pool.fetchval("select due_at from tally")
 

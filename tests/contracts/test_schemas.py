@@ -8,7 +8,7 @@ import pytest
 
 from contracts import schema_files
 from contracts.catalogue import MESSAGES
-from contracts.topics import TOPIC_OF
+from contracts.topics import TOPIC_OF, key_name
 from tests.contracts.published import code, edited, example, paths, validator, without
 
 PLACED = "payments.order-placed.v1"
@@ -119,7 +119,7 @@ def test_the_index_tells_where_every_type_is_found() -> None:
         topic = TOPIC_OF[type_]
         assert (entry["topic"], entry["key"], entry["writer"]) == (
             topic.name,
-            topic.key,
+            key_name(type_),
             topic.writer,
         )
         assert entry["description"] == MESSAGES[type_].__doc__

@@ -1,6 +1,6 @@
 """Comparing every effect with the input, after a scene has become quiet."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,10 @@ from aiokafka import ConsumerRecord
 from contracts import notifications
 from contracts.topics import DEAD_LETTERS, REDRIVE, SERVICES, TOPICS
 from devstack.behaviour import Customer
+from ops.audit.dossier import Dossier
+from ops.audit.gather import by_notice
+from ops.audit.run import Report, audit
 from ops.broker import Broker
-from ops.cross_check import Evidence, cross_check
-from ops.evidence import evidence_of
 from ops.records import read_whole
 from ops.tail_lines import understood
 from policies import load_policies
@@ -59,13 +60,20 @@ async def judge(
     records, dead_letters = await _everything(sight)
     assert dead_letters == 0
     mails = await sight.mails()
-    copies = Counter(mail["MessageID"] for mail in mails)
-    evidence = evidence_of(sight.stack, records, copies, dead_letters, work.now)
-    _told_once(evidence, customers, expected)
+    copies = by_notice(mail["MessageID"] for mail in mails)
+    dossiers: list[Dossier] = []
+    report = await audit(
+        sight.stack,
+        load_policies(),
+        copies=copies,
+        on_judged=lambda dossier, done, total: dossiers.append(dossier),
+        pause_s=0.1,
+    )
+    _told_once(dossiers, customers, expected)
     await _inbox_is_complete(sight, records)
     await _mails_go_to_their_people(sight, mails, customers)
-    resent, twice, unknown = await _mails(sight, evidence)
-    _agree(evidence, twice)
+    resent, twice, unknown = await _mails(sight, dossiers, copies)
+    _agree(report, dossiers, twice)
     return Verdict(len(customers), _repeated(sight, records), resent, twice, unknown)
 
 
@@ -80,29 +88,34 @@ async def _everything(sight: Sight) -> tuple[list[ConsumerRecord], int]:
 
 
 def _told_once(
-    evidence: Evidence,
+    dossiers: Sequence[Dossier],
     customers: Sequence[Customer],
     expected: Callable[[Customer], Mapping[str, int]],
 ) -> None:
-    told: dict[str, Counter[str]] = defaultdict(Counter)
-    for topic in (evidence.billing, evidence.licensing, evidence.notifications):
-        for message in topic:
-            told[message.subject][message.type.removesuffix(".v1")] += 1
-    assert told.keys() == {str(id_of(customer)) for customer in customers}
+    told = {
+        dossier.subscription_id: Counter(
+            message.type.removesuffix(".v1")
+            for topic in (dossier.billing, dossier.licensing, dossier.notifications)
+            for message in topic
+        )
+        for dossier in dossiers
+    }
+    assert told.keys() == {id_of(customer) for customer in customers}
     for customer in customers:
-        assert told[str(id_of(customer))] == expected(customer), customer.reference
-        cached = evidence.entitlements.get(str(id_of(customer)))
-        assert cached is not None, customer.reference
+        assert told[id_of(customer)] == expected(customer), customer.reference
+    assert all(dossier.entitlement for dossier in dossiers)
 
 
-def _agree(evidence: Evidence, twice: frozenset[str]) -> None:
-    """The cross-check finds nothing but the second copies that the guarantees allow."""
-    found = cross_check(evidence, load_policies())
+def _agree(report: Report, dossiers: Sequence[Dossier], twice: frozenset[str]) -> None:
+    """The audit finds nothing but the second copies that the guarantees allow."""
+    found = report.findings.violations
     copies = [violation for violation in found if violation.code == "MAIL_COPIES"]
     assert [v for v in found if v not in copies] == []
+    assert report.moving == 0
     accepted = [
         message.subject
-        for message in evidence.notifications
+        for dossier in dossiers
+        for message in dossier.notifications
         if isinstance(message.data, notifications.MailAccepted)
         and str(message.data.notice_id) in twice
     ]
@@ -143,7 +156,7 @@ async def _mails_go_to_their_people(
 
 
 async def _mails(
-    sight: Sight, evidence: Evidence
+    sight: Sight, dossiers: Sequence[Dossier], copies: Mapping[str, int]
 ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Mails are there once; the two exceptions are those of docs/architecture.md.
 
@@ -155,14 +168,15 @@ async def _mails(
     assert {row["status"] for row in rows} <= {"done"}
     unknown = {
         str(message.data.notice_id)
-        for message in evidence.notifications
+        for dossier in dossiers
+        for message in dossier.notifications
         if isinstance(message.data, notifications.MailUnknown)
     }
     resent, twice = set(), set()
-    copies = evidence.mail_copies.copy()
+    left = dict(copies)
     for row in rows:
         notice = str(row["notice_id"])
-        count = copies.pop((row["message_id"] or "").strip("<>"), 0)
+        count = left.pop(notice, 0)
         if row["outcome"] == "retracted":
             assert count == 0, row
         elif row["resent"]:
@@ -177,7 +191,7 @@ async def _mails(
             assert count in (0, 1), row
         else:
             assert (row["outcome"], count) == ("accepted", 1), row
-    assert not copies, "mails that nobody asked for"
+    assert not left, "mails that nobody asked for"
     return frozenset(resent), frozenset(twice), frozenset(unknown)
 
 

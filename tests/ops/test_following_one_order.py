@@ -70,6 +70,25 @@ def test_an_unknown_subscription_gets_a_suggestion(tenure: Tenure, buy: Buy) -> 
     assert "Did you mean S-1001" in done.stderr
 
 
+def test_access_says_what_works_until_when_and_why(tenure: Tenure, buy: Buy) -> None:
+    buy("A-1")
+    done = tenure("access", "A-1")
+    assert done.returncode == 0, done.stderr
+    for words in ("online-store/A-1", "active since", "everything", "days left", "T2", "payment"):
+        assert words in done.stdout
+    told = json.loads(tenure("access", "online-store/A-1", "--json").stdout)
+    assert (told["state"], told["seats"], told["renewal_pending"]) == ("active", 3, False)
+    end = told["valid_until"]
+    ended = json.loads(tenure("access", told["subscription_id"], "--at", end, "--json").stdout)
+    assert (ended["state"], ended["days_remaining"]) == ("grace", 0)
+    assert "S-13" in ended["rules"]
+    assert "nothing paid yet" in tenure("access", "A-1", "--at", "2020-01-01").stdout
+    unknown = tenure("access", "A-11")
+    assert (unknown.returncode, unknown.stdout) == (3, "")
+    assert "Did you mean A-1" in unknown.stderr
+    assert tenure("access", "A-1", "--at", "soon").returncode == 2
+
+
 def test_tail_merges_topics_and_hides_personal_data(tenure: Tenure, buy: Buy) -> None:
     buy("T-1")
     done = tenure("tail", "--no-follow", "--subscription", "T-1")

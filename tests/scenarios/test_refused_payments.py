@@ -84,14 +84,15 @@ def test_somebody_is_told(year: Year) -> None:
     """A line of the log and a metric, until there are alerts on a topic."""
     log = [json.loads(line) for line in year.log("billing").splitlines() if line.startswith("{")]
     told = {
-        (line["subscription_id"], line["code"])
+        (line["subscription_id"], line["reason"])
         for line in log
-        if line.get("event") == "payment refused"
+        if line.get("code") == "PAYMENT_REFUSED"
     }
     assert (str(PAID_TWICE.id), "ORDER_ALREADY_PAID") in told
     assert (str(RENEWED_TWICE.id), "RENEWAL_ALREADY_PAID") in told
     url = year.services.url("billing")
-    assert counted(url, "tenure_payments_refused_total", code="ORDER_ALREADY_PAID") >= 1
+    paid_twice = {"code": "PAYMENT_REFUSED", "reason": "ORDER_ALREADY_PAID"}
+    assert counted(url, "tenure_billing_alerts_total", **paid_twice) >= 1
 
 
 def test_a_command_about_nothing_is_refused(year: Year) -> None:

@@ -11,8 +11,8 @@ import pytest
 from contracts import payments
 from contracts.base import Data
 from contracts.topics import CUSTOMERS_CONTACTS, DEAD_LETTERS, PAYMENTS_EVENTS, SERVICES, TOPICS
-from ops.cross_check import cross_check
-from ops.evidence import evidence_of
+from ops.audit.gather import by_notice
+from ops.audit.run import audit
 from policies import load_policies
 from tests.scenarios.case import CASES, DAY, END, START, Case
 from tests.scenarios.year import SCENARIO, Year
@@ -163,9 +163,11 @@ async def test_personal_data_is_stored_with_the_contacts_alone(
     assert found == {"notifications.contact"}
 
 
-def test_money_periods_access_and_mail_agree_everywhere(year: Year) -> None:
-    keys = {str(key).encode() for case in CASES for key in (case.id, case.reference)}
-    records = [r for r in year.recording.records if r.key in keys]
-    evidence = evidence_of(year.stack, records, year.copies(), 0, year.over)
-    assert len(evidence.entitlements) > len(CASES) / 2
-    assert cross_check(evidence, load_policies()) == []
+async def test_money_periods_access_and_mail_agree_everywhere(
+    year: Year, town: WorkerStack
+) -> None:
+    ids, copies = {case.id for case in CASES}, by_notice(year.copies().elements())
+    report = await audit(town.ops, load_policies(), only=ids, copies=copies)
+    assert report.subscriptions > len(CASES) / 2
+    assert report.moving == 0
+    assert report.findings.violations == []

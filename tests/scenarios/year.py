@@ -15,10 +15,10 @@ from contracts.topics import LICENSING_EVENTS, TOPIC_OF
 from devstack.mailbox import Mailbox
 from ops.clock import VirtualClock
 from ops.connection import Stack
+from ops.recording import Recording
 from ops.sending import sender
 from ops.supervisor import Services
 from tests.scenarios.case import Case, When
-from tests.support.recording import Recording
 from tests.support.upstream import address
 
 D = TypeVar("D", bound=Data)

@@ -12,9 +12,9 @@ from contracts.topics import PAYMENTS_EVENTS, Topic
 from ops.connection import Stack
 from ops.offsets import reads
 from ops.quiet import Quiet
+from ops.recording import Recording
 from ops.work import read_now
 from tests.support import upstream
-from tests.support.recording import Recording
 
 _PATIENCE_S = 60.0
 Header = tuple[str, bytes | None]

@@ -16,7 +16,7 @@ from contracts.commands import Identity
 from contracts.envelope import Envelope
 from contracts.identity import identity_digest
 from contracts.outgoing import Outgoing, TimePassed
-from contracts.policy import Policies
+from contracts.policy import Policies, ProviderPolicy
 from contracts.topics import BILLING_EVENTS, TOPIC_OF
 from contracts.values import Money, Plan, period_id, subscription_id
 from ledger.access import Access, access_at
@@ -209,6 +209,23 @@ class Story:
         """The customer wants automatic renewal after all."""
         return self.publish(commands.Uncancel(channel=channel))
 
+    def pause(self, resumes_at: datetime | str | None, mode: Any = None) -> list[Data]:
+        """The customer wants a pause."""
+        until = utc(resumes_at) if isinstance(resumes_at, str) else resumes_at
+        return self.publish(commands.Pause(channel="account", mode=mode, resumes_at=until))
+
+    def resume(self) -> list[Data]:
+        """The customer ends the pause."""
+        return self.publish(commands.Resume(channel="account"))
+
+    def extend(self, days: int) -> list[Data]:
+        """An operator gives days of goodwill."""
+        return self.publish(commands.ExtendPeriod(days=days, reason="outage", operator="op"))
+
+    def change(self, **changes: Any) -> list[Data]:
+        """The customer changes settings."""
+        return self.publish(commands.ChangeSettings(channel="account", **changes))
+
     def decline(self, code: str = "NOT_ELIGIBLE") -> list[Data]:
         """An operator declines the last case."""
         case = self.last(billing.RefundUnderReview)
@@ -274,13 +291,16 @@ class Story:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The timeline as licensing derives it."""
-        return timeline(
-            self.licensing.history, lambda version: self.policies.stamped(self.provider, version)
-        )
+        return timeline(self.licensing.history, self.policy)
 
     def access(self, at: datetime | str) -> Access | None:
-        """What may be used at an instant."""
-        return access_at(self.stages, utc(at) if isinstance(at, str) else at)
+        """What may be used at an instant, and why."""
+        instant = utc(at) if isinstance(at, str) else at
+        return access_at(self.licensing.history, self.policy, instant)
+
+    def policy(self, version: str) -> ProviderPolicy:
+        """A stamped version of the provider's pack."""
+        return self.policies.stamped(self.provider, version)
 
     def period(self, order_id: str) -> UUID:
         """The id of the period that an order bought."""

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from contracts import billing
 from contracts.base import Data
-from ledger.history import PaidPeriod
 from services.billing.domain import facts
 from services.billing.domain.announce_orders import INCOMPLETE_EXPIRED, order_announcements
+from services.billing.domain.announce_periods import period_announcements
 from services.billing.domain.announcement import Announcement
-from services.billing.domain.refund_window import refund_until
 from services.billing.domain.standing import Standing
 
 #: A payment waits this long for its order before it is refused (Q6).
@@ -27,7 +26,7 @@ def payment_announcements(known: Standing) -> Iterator[Announcement]:
     for period in known.history.periods:
         paid = payments[period.fact_id]
         untrue = (f"unknown:{paid.fact_id}",)
-        yield _scheduled(known, period)
+        yield from period_announcements(known, period)
         yield Announcement(
             f"paid:{paid.fact_id}",
             paid.at,
@@ -50,56 +49,6 @@ def waiting_announcements(known: Standing) -> Iterator[Announcement]:
         yield Announcement(
             f"unknown:{paid.fact_id}", at, partial(_refused, paid, "ORDER_UNKNOWN", at)
         )
-
-
-def _scheduled(known: Standing, period: PaidPeriod) -> Announcement:
-    end = period.end.isoformat() if period.end else "-"
-    return Announcement(
-        f"period:{period.period_id}",
-        period.paid_at,
-        partial(_period_scheduled, known, period),
-        value=f"{period.ordinal} {period.start.isoformat()} {end}",
-        correction=partial(_shifted, period),
-    )
-
-
-def _period_scheduled(known: Standing, period: PaidPeriod) -> tuple[Data, ...]:
-    return (
-        billing.PeriodScheduled(
-            fact_id=period.fact_id,
-            effective_at=period.paid_at,
-            period_id=period.period_id,
-            ordinal=period.ordinal,
-            order_id=period.order_id,
-            kind=period.kind,
-            amount=period.amount,
-            ordered_at=period.ordered_at,
-            start=period.start,
-            end=period.end,
-            basis=period.basis,
-            plan=period.plan,
-            provider_id=known.subscription.provider_id,
-            policy_version=period.policy_version,
-            refund_until=refund_until(known, period),
-        ),
-    )
-
-
-def _shifted(period: PaidPeriod, old: str, event_id: UUID) -> Data:
-    ordinal, start, end = old.split(" ")
-    return billing.PeriodShifted(
-        fact_id=period.fact_id,
-        effective_at=period.paid_at,
-        corrects=(event_id,),
-        period_id=period.period_id,
-        old=billing.PeriodBounds(
-            ordinal=int(ordinal),
-            start=datetime.fromisoformat(start),
-            end=datetime.fromisoformat(end) if end != "-" else None,
-        ),
-        new=billing.PeriodBounds(ordinal=period.ordinal, start=period.start, end=period.end),
-        reason="reordered",
-    )
 
 
 def _succeeded(fact: facts.Paid, period_id: UUID) -> tuple[Data, ...]:

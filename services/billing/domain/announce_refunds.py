@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from contracts import billing, payments
 from contracts.base import Data
+from ledger.calendar import end_of_business_day
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
+from services.billing.domain.announce_takings import ending
 from services.billing.domain.announcement import Announcement
 from services.billing.domain.fold_refunds import effect_of
 from services.billing.domain.standing import Case, Standing
 
-#: Five to seven business days until the money is credited (S-45); the calendar comes with the alert.
-CREDITED_WITHIN = timedelta(days=9)
+#: Business days within which the money is credited (S-45).
+CREDITED_WITHIN_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +46,25 @@ class _Telling:
             }
         )
 
-    def ending(
-        self, kind: type[billing.PeriodEnding], fact: facts.Fact, period: PaidPeriod, reason: str
-    ) -> billing.PeriodEnding:
-        """What the refund, or its failure, does to the period."""
-        return kind.model_validate(
-            {
-                "fact_id": fact.fact_id,
-                "effective_at": fact.at,
-                "period_id": period.period_id,
-                "ordinal": period.ordinal,
-                "order_id": period.order_id,
-                "start": period.start,
-                "end": period.end,
-                "requested_at": self.case.requested_at,
-                "reason": reason,
-                "case_id": self.case.case_id,
-                "auto_renew": False,
-            }
+    @property
+    def expected_credit_by(self) -> datetime | None:
+        """When the money should be back: the end of the seventh business day (S-45)."""
+        approved, paid = self.case.approved, self._paid
+        if approved is None or paid is None:
+            return None
+        policy = self.known.policy(paid.policy_version)
+        return end_of_business_day(
+            approved.at, CREDITED_WITHIN_DAYS, policy.holiday_dates, policy.refund_tz
         )
+
+    @property
+    def _paid(self) -> PaidPeriod | facts.Paid | None:
+        """What is paid back, with the policy version stamped on it."""
+        approved = self.case.approved
+        if self.period or approved is None:
+            return self.period
+        told = (f for f in self.known.subscription.facts if isinstance(f, facts.Paid))
+        return next((paid for paid in told if paid.fact_id == approved.refused_payment), None)
 
 
 def refund_announcements(known: Standing) -> Iterator[Announcement]:
@@ -86,19 +88,31 @@ def refund_announcements(known: Standing) -> Iterator[Announcement]:
             yield Announcement(
                 f"approved:{case.case_id}", approved.at, partial(_approved, telling, approved)
             )
-            if case.settled:
-                at = max(case.settled.at, approved.at)
-                yield Announcement(
-                    f"settled:{case.case_id}",
-                    at,
-                    partial(_settled, telling, approved, case.settled, at),
-                )
-            if case.failed:
-                yield Announcement(
-                    f"refund-failed:{case.case_id}",
-                    case.failed.at,
-                    partial(_failed, telling, approved, case.failed),
-                )
+            yield from _end(telling, approved)
+
+
+def _end(telling: _Telling, approved: facts.CaseApproved) -> Iterator[Announcement]:
+    """How an initiated refund ends: the money went back, did not, or nobody knows in time (S-45)."""
+    case, due = telling.case, telling.expected_credit_by
+    overdue, failure = f"refund-overdue:{case.case_id}", f"refund-failed:{case.case_id}"
+    if case.failed:
+        yield Announcement(
+            failure, case.failed.at, partial(_failed, telling, approved, case.failed)
+        )
+    if case.settled:
+        at = max(case.settled.at, approved.at)
+        untrue = [] if case.failed else [failure]
+        if due and at < due:
+            untrue.append(overdue)
+        yield Announcement(
+            f"settled:{case.case_id}",
+            at,
+            partial(_settled, telling, approved, case.settled, at),
+            corrects=tuple(untrue),
+        )
+    ends = [fact.at for fact in (case.failed, case.settled) if fact]
+    if due and min(ends, default=due) >= due:
+        yield Announcement(overdue, due, partial(_overdue, telling, approved, due))
 
 
 def _opened(telling: _Telling, opened: facts.CaseOpened) -> tuple[Data, ...]:
@@ -123,7 +137,7 @@ def _approved(telling: _Telling, approved: facts.CaseApproved) -> tuple[Data, ..
     refund: dict[str, object] = {
         "refund_id": approved.refund_id,
         "effect": approved.effect,
-        "expected_credit_by": approved.at + CREDITED_WITHIN,
+        "expected_credit_by": telling.expected_credit_by,
         "access_until": _access_until(telling, approved),
     }
     messages: list[Data] = []
@@ -131,9 +145,9 @@ def _approved(telling: _Telling, approved: facts.CaseApproved) -> tuple[Data, ..
         messages.append(telling.event(billing.RefundApproved, approved, approved.at, **refund))
     initiated = telling.event(billing.RefundInitiated, approved, approved.at, **refund)
     messages.append(initiated)
-    if approved.effect != "none" and period:
-        ending = billing.PeriodVoided if approved.before_start else billing.PeriodRevoked
-        messages.append(telling.ending(ending, approved, period, approved.reason))
+    for taken in period.takings if period else ():
+        if period and taken.fact_id == approved.fact_id:
+            messages.append(ending(telling.known, period, taken))
     by_provider = case.settled is not None and case.settled.fact_id == approved.refund_id
     if not by_provider:
         messages.append(
@@ -178,7 +192,16 @@ def _failed(
         refund_id=approved.refund_id,
         effect=approved.effect,
     )
-    period = telling.period
-    if period is None or period.taken is None:
-        return (event,)
-    return (event, telling.ending(billing.PeriodReinstated, failed, period, approved.reason))
+    return (event,)
+
+
+def _overdue(telling: _Telling, approved: facts.CaseApproved, due: datetime) -> tuple[Data, ...]:
+    event = telling.event(
+        billing.RefundOverdue,
+        approved,
+        due,
+        refund_id=approved.refund_id,
+        effect=approved.effect,
+        expected_credit_by=due,
+    )
+    return (event,)

@@ -1,7 +1,6 @@
 """What billing says about renewals: reminders, expiry notices, charges asked for and withdrawn."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 
 from contracts import billing, payments
@@ -9,6 +8,7 @@ from contracts.base import Data
 from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
 from services.billing.domain.renewals import Reminder, reminder
+from services.billing.domain.settings import terms_in_force
 from services.billing.domain.standing import Standing
 
 
@@ -22,42 +22,40 @@ def renewal_announcements(known: Standing) -> Iterator[Announcement]:
                 f"withdrawn:{fact.charge_id}", fact.at, partial(_withdrawn, known, fact)
             )
     due = reminder(known)
-    if due is None or due.period.end is None or due.at >= due.period.end:
+    if due is None or due.at >= due.end:
         return
-    key = f"{due.period.period_id} {due.period.end.isoformat()}"
+    key = f"{due.period.period_id} {due.end.isoformat()}"
     if due.renews:
-        yield Announcement(
-            f"reminder:{key}", due.at, partial(_reminder, known, due, due.period.end)
-        )
+        yield Announcement(f"reminder:{key}", due.at, partial(_reminder, known, due))
     else:
-        yield Announcement(f"expiry-notice:{key}", due.at, partial(_notice, due, due.period.end))
+        yield Announcement(f"expiry-notice:{key}", due.at, partial(_notice, due))
 
 
-def _reminder(known: Standing, due: Reminder, end: datetime) -> tuple[Data, ...]:
-    order = known.latest_order
-    if order is None:
+def _reminder(known: Standing, due: Reminder) -> tuple[Data, ...]:
+    terms = terms_in_force(known)
+    if terms is None:
         raise ValueError("a period without an order")
     return (
         billing.RenewalReminderDue(
             fact_id=due.period.fact_id,
             effective_at=due.at,
             renews=due.period.period_id,
-            end=end,
-            plan=order.plan,
-            amount=order.amount,
+            end=due.end,
+            plan=terms.plan,
+            amount=terms.amount,
             auto_charge=True,
             charge_on=due.charge_on,
         ),
     )
 
 
-def _notice(due: Reminder, end: datetime) -> tuple[Data, ...]:
+def _notice(due: Reminder) -> tuple[Data, ...]:
     return (
         billing.ExpiryNoticeDue(
             fact_id=due.period.fact_id,
             effective_at=due.at,
             renews=due.period.period_id,
-            end=end,
+            end=due.end,
         ),
     )
 

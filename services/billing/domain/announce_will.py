@@ -7,8 +7,10 @@ from uuid import UUID
 
 from contracts import billing
 from contracts.base import Data
+from ledger.endings import deadlines
 from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
+from services.billing.domain.handover import overdue_key
 from services.billing.domain.refund_window import refund_until
 from services.billing.domain.standing import Standing
 
@@ -28,15 +30,29 @@ def will_announcements(known: Standing) -> Iterator[Announcement]:
 
 def _cancellation(known: Standing, fact: facts.Canceled, current: bool) -> Announcement:
     """A cancellation and the date it names, which is corrected while it is in force."""
-    through = known.history.paid_through
-    ends = max(through, fact.at) if through else None
+    ends = _ends_at(known, fact)
     return Announcement(
         f"canceled:{fact.fact_id}",
         fact.at,
         partial(_canceled, known, fact, ends),
         value=ends.isoformat() if ends else "-",
         correction=partial(_date_changed, fact, ends) if current and ends else None,
+        corrects=tuple(
+            overdue_key(handed)
+            for handed in known.handed_over
+            if handed.at <= fact.at < handed.expected_by
+        ),
     )
+
+
+def _ends_at(known: Standing, fact: facts.Canceled) -> datetime | None:
+    """When access ends by a cancellation: in grace at once, or with the grace (S-39, Q15)."""
+    last = known.renewing
+    due = deadlines(known.history, known.policy(last.policy_version), last) if last else None
+    if last is None or due is None or fact.at < due.paid_end:
+        return known.history.paid_through
+    policy = known.policy(last.policy_version)
+    return fact.at if policy.cancel_in_grace == "end_now" else max(fact.at, due.grace_end)
 
 
 def _canceled(known: Standing, fact: facts.Canceled, ends: datetime | None) -> tuple[Data, ...]:

@@ -1,9 +1,11 @@
 """Billing's one decision: add the fact, derive the standing, stamp verdicts, say what is new."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from contracts.commands import EraseCustomer
 from contracts.envelope import OWN_SOURCE, Envelope
 from contracts.outgoing import Outgoing, Speaker, TimePassed
 from contracts.policy import Policies
@@ -13,6 +15,7 @@ from services.billing.domain.announcement import Announcement
 from services.billing.domain.commands import verdict
 from services.billing.domain.fold import standing
 from services.billing.domain.intake import answering, facts_of
+from services.billing.domain.losses import losses
 from services.billing.domain.paybacks import paybacks
 from services.billing.domain.refusal import Refusal
 from services.billing.domain.renewals import (
@@ -40,6 +43,8 @@ def decide(
 
     Raises Impossible for an unknown provider or time zone, a time in the far future, an end beyond all time.
     """
+    if isinstance(message, Envelope) and isinstance(message.data, EraseCustomer):
+        return subscription, ()  # about a customer: no fact of any subscription
     cause_id = message.cause_id
     refusal: Refusal | None = None
     if isinstance(message, Envelope):
@@ -114,22 +119,35 @@ def _named(subscription: Subscription, message: Envelope) -> Subscription:
 def _with_verdicts(
     subscription: Subscription, policies: Policies, cause_id: UUID, now: datetime
 ) -> tuple[Standing, Subscription, DueCharge | None]:
-    """Stamp what must be decided now: payments accepted or refused, money to give back, charges.
+    """Stamp what must be decided now: payments accepted or refused, money lost or given back, charges.
 
-    Returns the standing with them, and the charge that is due later.
+    One at a time, so that each sees what follows from those before it: no money goes back twice, and
+    nothing is charged for what was just lost. Returns the standing with them, and the charge that is
+    due later.
     """
     while True:
         known = standing(subscription, policies)
         if known.first_order is None:
             return known, subscription, None
         subscription = _stamp_payments(subscription, known)
-        new = [*paybacks(known, cause_id, now), *withdrawals(known, cause_id, now)]
-        due = due_charge(known)
-        charge = request_charge(known, due, cause_id, now) if due and due.at <= now else None
-        changed = subscription.knowing([*new, charge] if charge else new)
-        if changed is subscription:
+        due = due_charge(known, now)
+        found = _verdicts(known, due, cause_id, now)
+        new = next((fact for fact in found if not subscription.knows(fact.fact_id)), None)
+        if new is None:
             return known, subscription, due
-        subscription = changed
+        subscription = subscription.knowing([new])
+
+
+def _verdicts(
+    known: Standing, due: DueCharge | None, cause_id: UUID, now: datetime
+) -> Iterator[facts.AnyFact]:
+    """What must be decided by the standing, the most urgent first."""
+    yield from losses(known)
+    yield from paybacks(known, cause_id, now)
+    yield from withdrawals(known, cause_id, now)
+    charge = request_charge(known, due, cause_id, now) if due and due.at <= now else None
+    if charge:
+        yield charge
 
 
 def _stamp_payments(subscription: Subscription, known: Standing) -> Subscription:

@@ -7,15 +7,25 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.billing import RefundEffect
-from contracts.values import Channel, Instant, Interval, Money, PaymentKind, Plan
+from contracts.values import Instant, Interval, Money, PaymentKind, Plan, WithdrawalReason
+from services.billing.domain.fact import Fact
+from services.billing.domain.will_facts import (
+    Canceled,
+    Extended,
+    HandedOver,
+    PauseRequested,
+    ResumeRequested,
+    SettingsChanged,
+    Uncanceled,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Something that happened at `at`; `fact_id` breaks ties alike in all services (Q2)."""
-
-    fact_id: UUID
-    at: Instant
+__all__ = (
+    "AnyFact", "Canceled", "CaseApproved", "CaseDeclined", "CaseOpened", "ChargeRequested",
+    "ChargeWithdrawn", "DisputeLost", "DisputeOpened", "DisputeWon", "Extended", "Fact",
+    "Failed", "HandedOver", "MoneyLost", "Ordered", "Paid", "PauseRequested", "RefundFailed",
+    "RefundSettled", "ReminderProven", "ResumeRequested", "SettingsChanged", "Uncanceled",
+    "canonical",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +80,6 @@ class Failed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Canceled(Fact):
-    """Automatic renewal was switched off; the fact_id is the cancellation_id."""
-
-    fact: Literal["canceled"] = "canceled"
-    channel: Channel
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncanceled(Fact):
-    """Automatic renewal was switched on again."""
-
-    fact: Literal["uncanceled"] = "uncanceled"
-    channel: Channel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeRequested(Fact):
     """Verdict: we asked for the renewal of the period `renews`; once per period (Q4)."""
 
@@ -94,6 +87,8 @@ class ChargeRequested(Fact):
     charge_id: UUID
     renews: UUID
     period: Interval
+    #: What its payment buys: settings that change later do not change a charge that is open.
+    plan: Plan
     amount: Money
     charge_by: Instant
     #: Why it needs no proven reminder; None when the reminder is proven.
@@ -107,7 +102,7 @@ class ChargeWithdrawn(Fact):
     fact: Literal["charge-withdrawn"] = "charge-withdrawn"
     charge_id: UUID
     renews: UUID
-    reason: Literal["canceled", "paid_otherwise", "refunded", "ended"]
+    reason: WithdrawalReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +182,53 @@ class RefundFailed(Fact):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(Fact):
+    """Upstream: the customer's bank asks for the money of an order back."""
+
+    fact: Literal["dispute-opened"] = "dispute-opened"
+    dispute_id: str
+    order_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeWon(Fact):
+    """Upstream: the dispute was decided, the money stays."""
+
+    fact: Literal["dispute-won"] = "dispute-won"
+    dispute_id: str
+    order_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeLost(Fact):
+    """Upstream: the dispute was decided, the money is gone (chargeback)."""
+
+    fact: Literal["dispute-lost"] = "dispute-lost"
+    dispute_id: str
+    order_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyLost(Fact):
+    """Verdict: money is gone by a lost dispute, or by a refund that settled after it had failed.
+
+    The effect is as judged then; the fact that told the loss is `told_by`.
+    """
+
+    fact: Literal["money-lost"] = "money-lost"
+    told_by: UUID
+    order_id: str
+    effect: RefundEffect
+    reason: Literal["refunded", "refunded_renewal", "chargeback"]
+    before_start: bool = False
+    dispute_id: str | None = None
+    case_id: UUID | None = None
+
+
 AnyFact = Annotated[
     Ordered
     | Paid
@@ -200,7 +242,16 @@ AnyFact = Annotated[
     | CaseDeclined
     | CaseApproved
     | RefundSettled
-    | RefundFailed,
+    | RefundFailed
+    | DisputeOpened
+    | DisputeWon
+    | DisputeLost
+    | MoneyLost
+    | HandedOver
+    | PauseRequested
+    | ResumeRequested
+    | Extended
+    | SettingsChanged,
     Field(discriminator="fact"),
 ]
 
@@ -210,6 +261,7 @@ _RANK = {
     for rank, name in enumerate(
         (
             "ordered",
+            "settings-changed",
             "charge-requested",
             "paid",
             "failed",
@@ -220,6 +272,14 @@ _RANK = {
             "case-approved",
             "refund-settled",
             "refund-failed",
+            "dispute-opened",
+            "dispute-won",
+            "dispute-lost",
+            "money-lost",
+            "handed-over",
+            "pause-requested",
+            "resume-requested",
+            "extended",
             "charge-withdrawn",
             "reminder-proven",
         )

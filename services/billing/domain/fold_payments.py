@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
-from contracts.values import period_id
+from contracts.values import Plan, period_id
 from ledger.bounds import Bounds, bounds_from, bounds_from_end, bounds_given, overlap
 from ledger.history import PaidPeriod, Will, last_of
 from services.billing.domain import facts
-from services.billing.domain.standing import Standing
+from services.billing.domain.fold_pauses import end_with_subscription, keep_behind_pauses
+from services.billing.domain.settings import Terms, mark_paid, terms_of
+from services.billing.domain.standing import Charge, Standing
 
 
 def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID]) -> None:
@@ -18,21 +20,32 @@ def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID])
     if order is None:
         result.waiting.append(fact)
         return
-    bounds = _bounds(result, fact, order)
+    end_with_subscription(result, fact.at)
+    charge = result.charge_answered_by(fact)
+    terms = _terms(result, order, charge)
+    bounds = _bounds(result, fact, terms)
     code = _refusal(result, fact, order, bounds, accepted)
     if code:
         result.refused[fact.fact_id] = code
         return
-    period = _new_period(result, fact, order, bounds)
-    charge = result.charge_answered_by(fact)
-    if charge:
-        charge.open = False
+    period = _new_period(result, fact, order, terms.plan, bounds)
+    if charge and charge.open:
+        result.close_charge(charge, fact.at)
     result.set_period(period)
+    mark_paid(result, order.order_id, charge.asked.at if charge else fact.at, period.period_id)
+    keep_behind_pauses(result)
     result.bought[fact.fact_id] = period.period_id
     if fact.kind == "initial" and order is not result.first_order:
         result.add_will(
             Will(fact_id=fact.fact_id, at=fact.at, auto_renew=order.auto_renew, reason="ordered"),
         )
+
+
+def _terms(result: Standing, order: facts.Ordered, charge: Charge | None) -> Terms:
+    """Plan and price in force; a charge that was asked for keeps its own."""
+    if charge:
+        return Terms(charge.asked.plan, charge.asked.amount, order.billing_tz)
+    return terms_of(result, order)
 
 
 def _refusal(
@@ -68,7 +81,8 @@ def _renewed_already(result: Standing, fact: facts.Paid) -> bool:
     if renewed is None:
         return any(p.start > fact.at for p in result.history.counting)
     return any(
-        p.start == renewed.end or (p.ordinal > renewed.ordinal and p.begins <= fact.at)
+        p.start == result.history.renewal_point(renewed)
+        or (p.ordinal > renewed.ordinal and p.begins <= fact.at)
         for p in result.history.periods
         if p.period_id != renewed.period_id
     )
@@ -91,21 +105,25 @@ def _fits(result: Standing, fact: facts.Paid, bounds: Bounds) -> bool:
     )
 
 
-def _bounds(result: Standing, fact: facts.Paid, order: facts.Ordered) -> Bounds:
+def _bounds(result: Standing, fact: facts.Paid, terms: Terms) -> Bounds:
     """Where the paid period lies: given, after the last one, or from now (Q3, S-14b, T14, T27)."""
-    term, tz = order.plan.term, order.billing_tz
+    term, tz = terms.plan.term, terms.billing_tz
     if fact.given and fact.kind in ("initial", "prepayment"):
         return bounds_given(fact.given.start, fact.given.end, term, tz)
-    last = last_of(p for p in result.history.periods if p.counts_at(fact.at))
+    counting = [p for p in result.history.periods if p.counts_at(fact.at)]
+    last = last_of(counting)
+    if last and last.end is None:  # what is bought beside an open period follows its own kind
+        last = last_of(p for p in counting if p.end and p.end > fact.at)
     if last and last.end:
         stage = result.stage(fact.at)
-        if (stage and stage.status in ("active", "grace")) or last.start > fact.at:
+        live = stage is not None and stage.status in ("active", "grace", "paused")
+        if live or last.end > fact.at:
             return bounds_from_end(result.history, last, term, tz)
     return bounds_from(fact.at, term, tz)
 
 
 def _new_period(
-    result: Standing, fact: facts.Paid, order: facts.Ordered, bounds: Bounds
+    result: Standing, fact: facts.Paid, order: facts.Ordered, plan: Plan, bounds: Bounds
 ) -> PaidPeriod:
     return PaidPeriod(
         fact_id=fact.fact_id,
@@ -114,7 +132,7 @@ def _new_period(
         kind=fact.kind,
         ordinal=len(result.history.periods) + 1,
         amount=fact.amount,
-        plan=order.plan,
+        plan=plan,
         ordered_at=order.at if fact.kind == "initial" else fact.at,
         paid_at=fact.at,
         start=bounds.start,

@@ -1,14 +1,13 @@
 """How refunds count: cases, what they take away, and what a failed one gives back."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from contracts.billing import RefundEffect
-from ledger.bounds import bounds_from_end, overlap
-from ledger.history import PaidPeriod, Taken, Will, last_of
+from ledger.history import PaidPeriod, Taken
 from services.billing.domain import facts
+from services.billing.domain.fold_takings import give_back, take
 from services.billing.domain.standing import Case, Standing
 
 
@@ -26,7 +25,9 @@ def count_refund(
             _case(result, fact).declined = fact
         case facts.CaseApproved():
             _case(result, fact).approved = fact
-            _take(result, fact)
+            if fact.refused_payment is None:
+                taken = Taken(fact.fact_id, fact.at, fact.reason, fact.before_start)
+                take(result, fact.order_id, taken, fact.effect)
         case facts.RefundSettled():
             initiated = asked.get(fact.refund_id or fact.fact_id) or asked.get(fact.fact_id)
             if initiated is None:
@@ -48,35 +49,16 @@ def _case(
     return result.cases.setdefault(fact.case_id, case)
 
 
-def _take(result: Standing, fact: facts.CaseApproved) -> None:
-    """A full refund of the current or an upcoming period takes it away and ends automatic renewal (Q9)."""
-    period = result.period_of_order(fact.order_id)
-    if fact.effect == "none" or period is None or fact.refused_payment:
-        return
-    taken = Taken(fact.fact_id, fact.at, fact.reason, fact.before_start)
-    result.set_period(replace(period, taken=taken))
-    result.add_will(Will(fact.fact_id, fact.at, auto_renew=False, reason="refunded"))
-
-
 def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
-    """A refund that failed gives back what it took, after whatever was paid meanwhile (Q11)."""
+    """A refund that failed gives back what it took (Q11), unless the bank has the money meanwhile."""
     if case.settled:
         return
     case.failed = fact
     period = result.period_of_order(case.order_id)
-    taken = period.taken if period else None
-    if period is None or taken is None or (case.approved and case.approved.refused_payment):
-        return
-    others = [p for p in result.history.counting if p.period_id != period.period_id]
-    last = last_of(others)
-    if last and last.end and any(overlap(period, p) for p in others):
-        order = result.orders.get(period.order_id) or result.first_order
-        tz = order.billing_tz if order else "UTC"
-        bounds = bounds_from_end(result.history, last, period.plan.term, tz)
-        period = replace(
-            period, start=bounds.start, end=bounds.end, anchor=bounds.anchor, step=bounds.step
-        )
-    result.set_period(replace(period, taken=replace(taken, reinstated_at=fact.at)))
+    taken_by = period.taken.fact_id if period and period.taken and period.is_away else None
+    approved_by = case.approved.fact_id if case.approved else None
+    if period and taken_by == approved_by and not result.charged_back(case.order_id):
+        give_back(result, period, fact.at, fact.fact_id)
 
 
 def effect_of(
@@ -86,7 +68,8 @@ def effect_of(
     if period.end is not None and at >= period.end:
         stage = known.stage(at)
         latest = stage and stage.period.period_id == period.period_id
-        if not latest or not stage or stage.status not in ("grace", "hold"):
+        followed = any(other.start >= period.end for other in known.history.counting)
+        if not stage or not latest or followed or stage.status not in ("grace", "hold", "paused"):
             return "none", "refunded"
     if requested_at < period.start:
         return "upcoming_voided", "refunded_renewal"

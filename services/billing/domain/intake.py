@@ -13,6 +13,9 @@ from contracts.policy import Policies
 from contracts.values import customer_id
 from ledger.calendar import zone
 from services.billing.domain import facts
+from services.billing.domain.disputes import dispute_fact
+from services.billing.domain.pauses import pause_fact
+from services.billing.domain.settings import settings_fact
 
 #: How far upstream's clock may run ahead of ours.
 AHEAD_AT_MOST = timedelta(days=1)
@@ -56,6 +59,12 @@ def facts_of(
             return (facts.Canceled(fact_id=fact_id, at=at, channel=channel, reason=reason),)
         case payments.CancellationWithdrawn(channel=channel):
             return (facts.Uncanceled(fact_id=fact_id, at=at, channel=channel),)
+        case payments.PauseRequested() | payments.ResumeRequested():
+            return (pause_fact(fact_id, at, data),)
+        case payments.SettingsChanged():
+            return (settings_fact(fact_id, at, data),)
+        case payments.DisputeEvent():
+            return (dispute_fact(fact_id, at, data),)
         case notifications.MailAccepted(kind="renewal-reminder", renews=UUID() as renews) if (
             data.end
         ):

@@ -53,11 +53,20 @@ def paybacks(known: Standing, cause_id: UUID, now: datetime) -> Iterator[facts.A
         period = known.period_of_order(settled.order_id)
         if period:
             yield _by_provider(known, settled, period)
+    for revoked_at, requested_at in _revocations(known):
+        for period in known.history.counting:
+            if period.paid_at <= revoked_at < period.start:
+                yield from _of_next(known, requested_at, period, cause_id, now)
+
+
+def _revocations(known: Standing) -> Iterator[tuple[datetime, datetime]]:
+    """When a current period was revoked, and when that was asked for."""
     for case in tuple(known.cases.values()):
         if case.approved and case.approved.effect == "current_revoked" and not case.failed:
-            for period in known.history.counting:
-                if period.paid_at <= case.approved.at < period.start:
-                    yield from _of_next(known, case.approved, period, cause_id, now)
+            yield case.approved.at, case.approved.requested_at
+    for loss in known.losses.values():
+        if loss.effect == "current_revoked" and loss.fact_id not in known.given_back:
+            yield loss.at, loss.at
 
 
 def _of_refused(
@@ -93,37 +102,38 @@ def _by_provider(
         case_id = uuid5(subscription_id, f"refund\n{settled.order_id}{again}")
         case = Case(case_id, settled.order_id, settled.amount, requested_at)
     fact_id = effect_id(settled.fact_id, "billing", "by-provider")
-    at = max(settled.at, period.paid_at)
+    back = period.taken.reinstated_at if period.taken else None
+    at = max(settled.at, period.paid_at, back or settled.at)
     approved = replace(approval(known, case, period, fact_id, at), refund_id=settled.fact_id)
-    if settled.full and period.taken is None:
+    if settled.full and not period.is_away:
         return approved
     return replace(approved, effect="none", before_start=False)
 
 
 def _of_next(
     known: Standing,
-    revoked: facts.CaseApproved,
+    requested_at: datetime,
     period: PaidPeriod,
     cause_id: UUID,
     now: datetime,
 ) -> Iterator[facts.AnyFact]:
-    """Refunding the current period refunds a paid later one too, inside its window (Q12)."""
-    case = known.case_of_order(period.order_id)
+    """What takes the current period takes a paid later one too, outside its window by an operator (Q12)."""
+    case, until = known.case_of_order(period.order_id), refund_until(known, period)
+    disputed = any(
+        dispute.is_open and dispute.order_id == period.order_id
+        for dispute in known.disputes.values()
+    )
     if case is None:
-        until = refund_until(known, period)
-        if until is None or revoked.requested_at >= until:
-            return
         opened = facts.CaseOpened(
             fact_id=effect_id(cause_id, "billing", f"opened:{period.order_id}"),
             at=now,
             case_id=uuid5(known.subscription.subscription_id, f"refund\n{period.order_id}"),
             order_id=period.order_id,
             amount=period.amount,
-            requested_at=revoked.requested_at,
-            review=False,
+            requested_at=requested_at,
+            review=disputed or until is None or requested_at >= until,
         )
         yield opened
-        case = Case(opened.case_id, opened.order_id, opened.amount, opened.requested_at, opened)
-    if case.waits:
+    elif case.waits and not disputed and until is not None and case.requested_at < until:
         fact_id = effect_id(cause_id, "billing", f"approved:{period.order_id}")
         yield approval(known, case, period, fact_id, now)

@@ -1,7 +1,7 @@
 """Commands about refunds: asked for by a customer, decided by an operator (S-41 to S-48)."""
 
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from contracts import commands
@@ -14,6 +14,10 @@ from services.billing.domain.refund_window import refund_until
 from services.billing.domain.refusal import Refusal, Verdict, management_link
 from services.billing.domain.standing import Case, Standing
 
+#: So many attempts of one subscription may fail the identity check within this time (Q14).
+ATTEMPTS_AT_MOST = 5
+ATTEMPTS_WITHIN = timedelta(hours=24)
+
 
 def request_refund(
     message: Envelope, data: commands.RequestRefund, known: Standing, now: datetime
@@ -22,25 +26,20 @@ def request_refund(
     period = known.period_of_order(data.order_id)
     if period is None:
         return Refusal("ORDER_UNKNOWN", "No paid order of this number is known.")
-    case = known.case_of_order(data.order_id)
-    if case:
-        sentence = "A refund of this order was requested before: see its case."
-        return Refusal("REFUND_EXISTS", sentence, case_id=case.case_id)
+    refusal = not_refundable(known, data.order_id)
+    if refusal:
+        return refusal
     until = refund_until(known, period)
     if until is None:
         sentence = "The provider offers no refund of this payment through us: use the link."
         return Refusal("REFUND_NOT_OFFERED", sentence, link=management_link(known))
     requested_at = min(data.requested_at or message.time, now)
-    subscription_id = known.subscription.subscription_id
     if not _identified(data.identity, known, period):
-        told = data.identity
-        told_text = f"{told.purchased_on}\n{told.name_digest}\n{told.email_digest}"
-        attempt = uuid5(subscription_id, f"refund-attempt\n{data.order_id}\n{told_text}")
-        if attempt in known.cases:
-            sentence = "The same request was declined before: see its case."
-            return Refusal("REFUND_EXISTS", sentence, case_id=attempt)
-        return (_declined(message, attempt, period, requested_at, now, "IDENTITY_MISMATCH"),)
-    case_id = uuid5(subscription_id, f"refund\n{data.order_id}")
+        return _mismatch(message, data, known, period, requested_at, now)
+    too_many = _too_many_attempts(known, now)
+    if too_many:  # or else guessing could go on until it is right
+        return too_many
+    case_id = uuid5(known.subscription.subscription_id, f"refund\n{data.order_id}")
     if requested_at >= until:
         return (_declined(message, case_id, period, requested_at, now, "OUTSIDE_WINDOW"),)
     return (
@@ -54,6 +53,60 @@ def request_refund(
             review=True,
         ),
     )
+
+
+def not_refundable(known: Standing, order_id: str) -> Refusal | None:
+    """Why no refund of an order can be begun: it has one, or the bank has its hands on the money."""
+    case = known.case_of_order(order_id)
+    if case:
+        sentence = "A refund of this order was requested before: see its case."
+        return Refusal("REFUND_EXISTS", sentence, case_id=case.case_id)
+    if known.charged_back(order_id):
+        return Refusal("CHARGED_BACK", "The bank took the money of this order back already.")
+    return _dispute_refusal() if known.dispute_open else None
+
+
+def _mismatch(
+    message: Envelope,
+    data: commands.RequestRefund,
+    known: Standing,
+    period: PaidPeriod,
+    requested_at: datetime,
+    now: datetime,
+) -> Verdict:
+    """Close an attempt with wrong details; the same attempt again is the same case (Q14)."""
+    told = data.identity
+    told_text = f"{told.purchased_on}\n{told.name_digest}\n{told.email_digest}"
+    attempt = uuid5(
+        known.subscription.subscription_id, f"refund-attempt\n{data.order_id}\n{told_text}"
+    )
+    if attempt in known.cases:
+        sentence = "The same request was declined before: see its case."
+        return Refusal("REFUND_EXISTS", sentence, case_id=attempt)
+    too_many = _too_many_attempts(known, now)
+    if too_many:
+        return too_many
+    return (_declined(message, attempt, period, requested_at, now, "IDENTITY_MISMATCH"),)
+
+
+def _dispute_refusal() -> Refusal:
+    """Nothing is paid back by us while the bank decides (Q16)."""
+    sentence = "The bank is deciding about money of this subscription: wait for the outcome."
+    return Refusal("DISPUTE_OPEN", sentence)
+
+
+def _too_many_attempts(known: Standing, now: datetime) -> Refusal | None:
+    """The refusal of further attempts for a while, whoever asks (Q14)."""
+    failed = sorted(
+        case.declined.at
+        for case in known.cases.values()
+        if case.declined and case.declined.code == "IDENTITY_MISMATCH"
+    )
+    if len(failed) < ATTEMPTS_AT_MOST or failed[-ATTEMPTS_AT_MOST] + ATTEMPTS_WITHIN <= now:
+        return None
+    free_at = failed[-ATTEMPTS_AT_MOST] + ATTEMPTS_WITHIN
+    sentence = "Too many requests with wrong details: try again later."
+    return Refusal("TOO_MANY_ATTEMPTS", sentence, available_from=free_at)
 
 
 def _identified(identity: commands.Identity, known: Standing, period: PaidPeriod) -> bool:
@@ -104,6 +157,11 @@ def approve(
     case = _waiting_case(known, data.case_id)
     if isinstance(case, Refusal):
         return case
+    if known.charged_back(case.order_id):
+        sentence = "The bank took the money of this order back already: decline the case."
+        return Refusal("CHARGED_BACK", sentence, case_id=case.case_id)
+    if known.dispute_open:
+        return _dispute_refusal()
     period = known.period_of_order(case.order_id)
     if period is None:
         raise ValueError("a refund case without its period")

@@ -17,6 +17,7 @@ class Refusal:
     sentence: str
     case_id: UUID | None = None
     link: str | None = None
+    available_from: datetime | None = None
 
     def event(self, command: str, cause_id: UUID, now: datetime) -> CommandRefused:
         """The event that answers the command."""
@@ -28,6 +29,7 @@ class Refusal:
             sentence=self.sentence,
             case_id=self.case_id,
             link=self.link,
+            available_from=self.available_from,
         )
 
 

@@ -7,21 +7,25 @@ from uuid import UUID
 
 from contracts.envelope import effect_id
 from contracts.policy import ProviderPolicy
-from contracts.values import Interval
+from contracts.values import Interval, WithdrawalReason
 from ledger.bounds import bounds_from_end
 from ledger.calendar import is_short, nominal
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
+from services.billing.domain.pauses import open_pause
+from services.billing.domain.settings import terms_in_force
 from services.billing.domain.standing import Charge, Standing
-
-Withdrawal = Literal["canceled", "paid_otherwise", "refunded", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """The reminder, or the expiry notice when renewal is off, of the period that ends next."""
+    """The reminder, or the expiry notice when renewal is off, of the period that ends next.
+
+    `end` is when the next one has to follow: the end of the period, or of a pause that begins there.
+    """
 
     period: PaidPeriod
+    end: datetime
     at: datetime
     renews: bool
     charge_on: datetime | None
@@ -47,56 +51,74 @@ def charge_lead(policy: ProviderPolicy, period: PaidPeriod) -> timedelta:
 def reminder(known: Standing) -> Reminder | None:
     """The next reminder or expiry notice (S-52, Q20); None for short terms (Q18) and open ends."""
     period = known.renewing
-    if period is None or period.end is None or is_short(period.plan.term):
+    end = known.history.renewal_point(period) if period else None
+    if period is None or end is None or is_short(period.plan.term):
         return None
     policy = known.policy(period.policy_version)
-    lead_at = max(period.end - policy.renewal_reminder_lead, period.begins)
+    lead_at = _unpaused(known, max(end - policy.renewal_reminder_lead, period.begins))
     will = known.history.effective_wills[-1]
     if will.auto_renew:
-        by_us = policy.charge == "by_us"
-        charge_on = period.end - charge_lead(policy, period) if by_us else None
-        return Reminder(period, max(lead_at, will.at), True, charge_on)
+        charge_on = charge_at(known, period, end) if policy.charge == "by_us" else None
+        return Reminder(period, end, _unpaused(known, max(lead_at, will.at)), True, charge_on)
     if will.at > lead_at or known.stage(lead_at) is None:
         return None
-    return Reminder(period, lead_at, False, None)
+    return Reminder(period, end, lead_at, False, None)
 
 
-def due_charge(known: Standing) -> DueCharge | None:
-    """The next charge (S-34): once per period (Q4), not while a refund is open (Q16).
+def charge_at(known: Standing, period: PaidPeriod, end: datetime) -> datetime:
+    """When the renewal at `end` is charged: a lead ahead, but not while paid time is paused (S-34, Q17)."""
+    lead = charge_lead(known.policy(period.policy_version), period)
+    return _unpaused(known, max(end - lead, period.begins))
 
-    A charge that was withdrawn by a cancellation is asked for again when renewal is back on.
+
+def _unpaused(known: Standing, instant: datetime) -> datetime:
+    """The instant, or the end of a pause at it; one between two periods has its own renewal (Q17)."""
+    for span in sorted(known.history.pause_spans(), key=lambda span: span.start):
+        if span.pause.follows is None and span.covers(instant):
+            instant = span.end
+    return instant
+
+
+def due_charge(known: Standing, now: datetime) -> DueCharge | None:
+    """The next charge (S-34): once per period (Q4), not while a refund or dispute is open (Q16).
+
+    A charge that was withdrawn for a reason that has passed is asked for again. Where a charge waits
+    for a proven reminder, waiting ends where the next period has to follow (Q19).
     """
     period = known.renewing
-    if period is None or period.end is None:
+    end = known.history.renewal_point(period) if period else None
+    if period is None or end is None:
         return None
-    if any(c.asked.renews == period.period_id and not c.canceled for c in known.charges.values()):
+    if any(c.asked.renews == period.period_id and not c.again for c in known.charges.values()):
         return None
     policy = known.policy(period.policy_version)
-    will = known.history.will_before(period.end)
+    will = known.history.will_before(end)
     if policy.charge != "by_us" or not known.history.auto_renew or not (will and will.auto_renew):
         return None
-    if any(case.is_open for case in known.cases.values()):
+    if known.dispute_open or any(case.is_open for case in known.cases.values()):
         return None
-    at = max(period.end - charge_lead(policy, period), period.begins)
+    at = charge_at(known, period, end)
+    accepted = known.proofs.get((period.period_id, end))
+    waived: Literal["short_term", "unproven"] | None = None
     if is_short(period.plan.term):
-        return DueCharge(period, at, "short_term")
-    accepted = known.proofs.get((period.period_id, period.end))
-    if accepted is None:
-        wait = policy.unproven_reminder == "wait"
-        return None if wait else DueCharge(period, at, "unproven")
-    noticed = min(accepted + policy.reminder_min_notice, period.end)
-    return DueCharge(period, max(at, noticed))
+        waived = "short_term"
+    elif accepted is None:
+        waived = "unproven"
+        at = end if policy.unproven_reminder == "wait" else at
+    else:
+        at = max(at, min(accepted + policy.reminder_min_notice, end))
+    return DueCharge(period, _unpaused(known, max(at, now)), waived)
 
 
 def request_charge(
     known: Standing, due: DueCharge, cause_id: UUID, now: datetime
 ) -> facts.ChargeRequested | None:
     """The verdict to charge; None when the period can no longer be recovered by it."""
-    order = known.latest_order
+    terms = terms_in_force(known)
     charge_by = recoverable_until(known, due.period)
-    if order is None or now >= charge_by:
+    if terms is None or now >= charge_by:
         return None
-    bounds = bounds_from_end(known.history, due.period, order.plan.term, order.billing_tz)
+    bounds = bounds_from_end(known.history, due.period, terms.plan.term, terms.billing_tz)
     name = f"charge:{due.period.period_id}"
     return facts.ChargeRequested(
         fact_id=effect_id(cause_id, "billing", name),
@@ -104,18 +126,23 @@ def request_charge(
         charge_id=effect_id(cause_id, "billing", f"{name}:id"),
         renews=due.period.period_id,
         period=Interval(start=bounds.start, end=bounds.end),
-        amount=order.amount,
+        plan=terms.plan,
+        amount=terms.amount,
         charge_by=charge_by,
         waived=due.waived,
     )
 
 
 def recoverable_until(known: Standing, period: PaidPeriod) -> datetime:
-    """The end of grace and hold after a limited period, until when a payment recovers it."""
-    if period.end is None:
+    """The end of grace and hold after a limited period, until when a payment recovers it.
+
+    Raises ValueError for an unlimited period.
+    """
+    end = known.history.renewal_point(period)
+    if end is None:
         raise ValueError("an unlimited period does not end")
     policy = known.policy(period.policy_version)
-    return period.end + policy.grace + policy.hold
+    return end + policy.grace + policy.hold
 
 
 def withdrawals(known: Standing, cause_id: UUID, now: datetime) -> list[facts.ChargeWithdrawn]:
@@ -136,11 +163,11 @@ def withdrawals(known: Standing, cause_id: UUID, now: datetime) -> list[facts.Ch
     return found
 
 
-def _unwanted(known: Standing, charge: Charge, now: datetime) -> Withdrawal | None:
+def _unwanted(known: Standing, charge: Charge, now: datetime) -> WithdrawalReason | None:
     renewed = known.period(charge.asked.renews)
     if renewed is None:
         return None
-    if renewed.taken and not renewed.taken.reinstated_at:
+    if renewed.is_away:
         return "refunded"
     last = known.renewing
     if last is not None and last.ordinal > renewed.ordinal:
@@ -148,4 +175,15 @@ def _unwanted(known: Standing, charge: Charge, now: datetime) -> Withdrawal | No
     if not known.history.auto_renew:
         will = known.history.effective_wills[-1]
         return "refunded" if will.reason == "refunded" else "canceled"
+    if known.dispute_open:
+        return "dispute"
+    if any(case.waits for case in known.cases.values()):
+        return "refunded"
+    if open_pause(known, now) and _charged_later(known, renewed, now):
+        return "paused"
     return "ended" if now >= charge.asked.charge_by else None
+
+
+def _charged_later(known: Standing, renewed: PaidPeriod, now: datetime) -> bool:
+    end = known.history.renewal_point(renewed)
+    return end is not None and _unpaused(known, max(charge_at(known, renewed, end), now)) > now

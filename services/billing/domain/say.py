@@ -6,11 +6,16 @@ from uuid import UUID
 from contracts import billing
 from contracts.outgoing import Speaker
 from contracts.topics import PAYMENTS_REQUESTS, TOPIC_OF
+from services.billing.domain.announce_disputes import dispute_announcements
+from services.billing.domain.announce_pauses import pause_announcements
 from services.billing.domain.announce_payments import payment_announcements, waiting_announcements
 from services.billing.domain.announce_refunds import refund_announcements
 from services.billing.domain.announce_renewals import renewal_announcements
+from services.billing.domain.announce_settings import settings_announcements
+from services.billing.domain.announce_takings import taking_announcements
 from services.billing.domain.announce_will import will_announcements
 from services.billing.domain.announcement import Announcement
+from services.billing.domain.handover import handover_announcements
 from services.billing.domain.standing import Standing
 from services.billing.domain.subscription import Said
 
@@ -24,9 +29,14 @@ def announcements(known: Standing) -> list[Announcement]:
         return sorted(waiting_announcements(known), key=lambda a: a.at)
     found = [
         *payment_announcements(known),
+        *pause_announcements(known),
+        *settings_announcements(known),
         *renewal_announcements(known),
         *will_announcements(known),
+        *handover_announcements(known),
         *refund_announcements(known),
+        *dispute_announcements(known),
+        *taking_announcements(known),
     ]
     return sorted(found, key=lambda a: a.at)  # stable: one instant keeps this order
 
@@ -47,7 +57,8 @@ def say(
             said[announcement.key] = _say_one(announcement, said, known, speaker)
         elif old and announcement.correction and old.value != announcement.value:
             data = announcement.correction(old.value, old.event_id)
-            event_id = speaker.say(data, announcement.at)
+            moved_at = data.effective_at if isinstance(data, billing.PeriodShifted) else None
+            event_id = speaker.say(data, moved_at or announcement.at)
             said[announcement.key] = Said(announcement.key, event_id, announcement.value)
     return tuple(said.values())
 

@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from contracts.policy import Policies, ProviderPolicy
-from contracts.values import Money
+from contracts.values import Money, Plan
 from ledger.history import History, PaidPeriod, Will, last_of
+from ledger.open_money import Asked
 from ledger.stage import Stage
 from ledger.timeline import stage_at
 from services.billing.domain import facts
+from services.billing.domain.disputes import Dispute
 from services.billing.domain.subscription import Subscription
+
+if TYPE_CHECKING:  # a refusal names the link of a standing
+    from services.billing.domain.refusal import Refusal
 
 
 @dataclass(slots=True)
@@ -19,8 +25,8 @@ class Charge:
 
     asked: facts.ChargeRequested
     open: bool = True
-    #: Withdrawn because of a cancellation: it may be asked for again when that is withdrawn (Q4).
-    canceled: bool = False
+    #: Withdrawn for a reason that may pass: then it may be asked for again, under a new id (Q4).
+    again: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +56,32 @@ class Case:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Why paid time was moved: the fact that fixed by how much, and since when it counts."""
+
+    reason: Literal["pause", "goodwill"]
+    fact_id: UUID
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.reason}:{self.fact_id}"
+
+
+@dataclass(slots=True)
+class Change:
+    """Settings that changed: those of `order_id`, from `before`; the rest counts with the next payment."""
+
+    fact: facts.SettingsChanged
+    order_id: str
+    before: Plan
+    price_before: Money
+    #: The period at whose end fewer seats begin; None: at once.
+    seats_after: UUID | None = None
+    #: The first period that was paid with it.
+    paid_with: UUID | None = None
+
+
 @dataclass(slots=True)
 class Standing:
     """What follows from the facts.
@@ -68,11 +100,35 @@ class Standing:
     unasked: list[facts.RefundSettled] = field(default_factory=list)
     charges: dict[UUID, Charge] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
+    #: Verdicts about money that is gone, by the fact that told it.
+    losses: dict[UUID, facts.MoneyLost] = field(default_factory=dict)
+    #: The fact by which a period was given back, by the fact that had taken it.
+    given_back: dict[UUID, UUID] = field(default_factory=dict)
+    handed_over: list[facts.HandedOver] = field(default_factory=list)
     proofs: dict[tuple[UUID, datetime], datetime] = field(default_factory=dict)
+    #: By pause_id: the fact that ended it before it was to resume.
+    pause_ends: dict[UUID, UUID] = field(default_factory=dict)
+    #: By the fact_id of a request made at the provider: why it changed nothing.
+    refusals: dict[UUID, "Refusal"] = field(default_factory=dict)
+    #: By period_id: what moved it, in order.
+    moves: dict[UUID, tuple[Move, ...]] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
 
     def policy(self, version: str) -> ProviderPolicy:
         """The stamped policy version of this provider."""
         return self.policies.stamped(self.subscription.provider_id, version)
+
+    def policy_at(self, instant: datetime) -> ProviderPolicy:
+        """The pack of the period that runs at an instant, else of the last one, else of the order.
+
+        Raises ValueError without an order.
+        """
+        period = self.running(instant) or next(reversed(self.history.periods), None)
+        stamped = period or self.first_order
+        if stamped is None:
+            raise ValueError("no order")
+        return self.policy(stamped.policy_version)
 
     def stage(self, instant: datetime) -> Stage | None:
         """The stage at an instant, by the facts counted so far."""
@@ -84,6 +140,13 @@ class Standing:
         return next(iter(self.orders.values()), None)
 
     @property
+    def order_policy(self) -> ProviderPolicy:
+        """The policy stamped on the first order. Raises ValueError without one."""
+        if self.first_order is None:
+            raise ValueError("no order")
+        return self.policy(self.first_order.policy_version)
+
+    @property
     def latest_order(self) -> facts.Ordered | None:
         """The order whose plan and price renewals follow: the latest one that was paid, else the first."""
         paid = {period.order_id for period in self.history.periods}
@@ -93,6 +156,11 @@ class Standing:
                 chosen = order
         return chosen
 
+    def running(self, instant: datetime) -> PaidPeriod | None:
+        """The paid period that runs at an instant."""
+        covering = [period for period in self.history.periods if period.covers(instant)]
+        return max(covering, key=lambda period: period.begins, default=None)
+
     def period(self, wanted: UUID) -> PaidPeriod | None:
         """A period by its id."""
         return next((p for p in self.history.periods if p.period_id == wanted), None)
@@ -100,6 +168,11 @@ class Standing:
     def period_of_order(self, order_id: str) -> PaidPeriod | None:
         """The period that an order bought."""
         return next((p for p in self.history.periods if p.order_id == order_id), None)
+
+    def billing_tz(self, order_id: str) -> str:
+        """The time zone that calendar steps of an order are made in (Q21)."""
+        order = self.orders.get(order_id) or self.first_order
+        return order.billing_tz if order else "UTC"
 
     def case_of_order(self, order_id: str) -> Case | None:
         """The refund case of an order, not counting attempts that failed the identity check (Q14)."""
@@ -134,6 +207,38 @@ class Standing:
     def add_charged(self, fact_id: UUID, renews: UUID) -> None:
         """Remember that money was asked for after this period (Q8)."""
         self.history = self.history.with_charged(fact_id, renews)
+
+    def add_charge(self, fact: facts.ChargeRequested) -> None:
+        """Count a charge as asked for and unanswered (Q7)."""
+        self.charges[fact.charge_id] = Charge(fact)
+        self.add_charged(fact.fact_id, fact.renews)
+        self.history = self.history.with_asked(Asked(fact.fact_id, fact.renews, fact.at))
+
+    def close_charge(self, charge: Charge, at: datetime) -> None:
+        """Count a charge as answered or withdrawn."""
+        charge.open = False
+        asked = Asked(charge.asked.fact_id, charge.asked.renews, charge.asked.at, at)
+        self.history = self.history.with_asked(asked)
+
+    @property
+    def dispute_open(self) -> bool:
+        """Whether the bank has any money of the subscription under dispute (Q16)."""
+        return any(dispute.is_open for dispute in self.disputes.values())
+
+    def charged_back(self, order_id: str) -> bool:
+        """Whether the bank took the money of an order back, for all that was heard so far."""
+        return any(
+            dispute.is_lost for dispute in self.disputes.values() if dispute.order_id == order_id
+        )
+
+    def move(self, history: History, move: Move) -> None:
+        """Take over a history in which periods were moved, and remember why."""
+        before = {period.period_id: period for period in self.history.periods}
+        for period in history.periods:
+            if before[period.period_id] != period:
+                told = self.moves.get(period.period_id, ())
+                self.moves[period.period_id] = (*told, move)
+        self.history = history
 
     def set_period(self, period: PaidPeriod) -> None:
         """Add a period, or replace the one with its id."""

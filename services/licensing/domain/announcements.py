@@ -1,143 +1,120 @@
 """What a timeline makes licensing say: one announcement per change of access, in order, each with its anchor."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from uuid import UUID
+from datetime import timedelta
 
 from contracts import licensing
-from ledger.access import access_of
+from ledger.history import History
 from ledger.stage import Stage
+from services.licensing.domain.announcement import Announcement
+from services.licensing.domain.change import Change, changes
+from services.licensing.domain.entitlement_news import entitlement_news
 
-_Event = type[licensing.LicensingEvent]
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """One thing to say when `at` has come; `key` makes it said once."""
-
-    key: str
-    at: datetime
-    event: _Event
-    fact_id: UUID
-    policy_version: str
-    fields: dict[str, object] = field(default_factory=dict)
+#: Access that ended longer ago is not resubscribed to but granted anew (T27, Q5).
+RESUBSCRIBED_WITHIN = timedelta(days=60)
 
 
-def announcements(stages: tuple[Stage, ...]) -> tuple[Announcement, ...]:
-    """Everything that the timeline says, past and foreseen, in the order of the anchors (T2-T28)."""
+def announcements(history: History, stages: tuple[Stage, ...]) -> tuple[Announcement, ...]:
+    """Everything that the timeline says, past and foreseen, in the order of its instants (T2-T28).
+
+    A stage that counts since before it could be known (Q7) is said at its start with its anchor.
+    """
     said: list[Announcement] = []
-    previous: Stage | None = None
-    for position, stage in enumerate(stages):
-        said.extend(_left(previous, stage))
-        said.extend(_entered(previous, stage))
-        said.append(_entitlement(stages, position, previous))
-        previous = stage
+    for change in changes(history, stages):
+        said.extend(_left(change))
+        said.extend(_begun(change))
+        said.extend(_entered(change))
+        said.append(entitlement_news(change, _anew(change)))
     said.sort(key=lambda a: a.at)  # stable: what happens at one instant keeps its order
     return tuple(said)
 
 
-def _say(
-    stage: Stage, event: _Event, at: datetime, subject: object, **fields: object
-) -> Announcement:
-    name = event.TYPE.split(".")[1]
-    period = stage.period
-    return Announcement(
-        key=f"{name}:{subject}:{at.isoformat()}",
-        at=at,
-        event=event,
-        fact_id=period.taken.fact_id if stage.reason and period.taken else period.fact_id,
-        policy_version=period.policy_version,
-        fields=fields,
-    )
-
-
-def _left(previous: Stage | None, stage: Stage) -> Iterator[Announcement]:
-    if previous is None:
-        return
-    period_id = previous.period.period_id
-    if previous.status == "active":
-        yield _say(previous, licensing.PeriodEnded, stage.start, period_id, period_id=period_id)
-    if previous.status == "grace" and stage.status in ("hold", "expired"):
-        yield _say(previous, licensing.GraceEnded, stage.start, period_id, period_id=period_id)
-
-
-def _entered(previous: Stage | None, stage: Stage) -> Iterator[Announcement]:
+def present_status(change: Change) -> Announcement:
+    """The announcement of the stage's own status, for saying it once more."""
+    stage = change.stage
     period_id = stage.period.period_id
-    same = {"period_id": period_id}
     match stage.status:
         case "grace":
-            yield _say(
-                stage, licensing.GraceStarted, stage.start, period_id, **same, ends_at=stage.ends_at
+            return change.say(
+                licensing.GraceStarted, period_id, period_id=period_id, ends_at=stage.ends_at
             )
         case "hold":
-            yield _say(
-                stage, licensing.HoldStarted, stage.start, period_id, **same, ends_at=stage.ends_at
+            return change.say(
+                licensing.HoldStarted, period_id, period_id=period_id, ends_at=stage.ends_at
+            )
+        case "paused":
+            pause = change.pause
+            return change.say(
+                licensing.Paused,
+                period_id,
+                period_id=period_id,
+                resumes_at=pause.resumes_at if pause else stage.ends_at,
             )
         case "expired":
-            yield _say(stage, licensing.Expired, stage.start, stage.reason, reason=stage.reason)
-        case "active":
-            if not _resumes(stage):
-                yield _say(stage, licensing.PeriodStarted, stage.start, period_id, **same)
-            how = _how_active(previous, stage)
-            if how:
-                yield _say(stage, how, stage.start, period_id, **same)
+            return change.say(licensing.Expired, stage.reason, reason=stage.reason)
+    return change.say(licensing.PeriodStarted, period_id, period_id=period_id)
 
 
-def _resumes(stage: Stage) -> bool:
-    """Whether the period had begun before and only counts again, because its refund failed."""
-    taken = stage.period.taken
-    return bool(taken and taken.reinstated_at and stage.start > stage.period.begins)
+def _left(change: Change) -> Iterator[Announcement]:
+    """The paid period or the grace that is over."""
+    before = change.before
+    if before is None:
+        return
+    period_id, end = before.period.period_id, before.period.end
+    if before.runs and not change.goes_on:
+        # Kept for an answer past its end, it is over as of its end all the same.
+        since = min(change.stage.anchor, end or change.stage.anchor)
+        yield change.say(
+            licensing.PeriodEnded, period_id, of=before, effective_at=since, period_id=period_id
+        )
+    if before.status == "grace" and change.stage.status in ("hold", "expired"):
+        yield change.say(licensing.GraceEnded, period_id, of=before, period_id=period_id)
 
 
-def _how_active(previous: Stage | None, stage: Stage) -> _Event | None:
-    if previous is None:
-        return None
-    if previous.status == "active":
-        return licensing.SubscriptionRenewed
-    if previous.status in ("grace", "hold"):
-        return licensing.Recovered
-    taken = stage.period.taken
-    if taken and taken.reinstated_at:
-        return licensing.Reinstated
-    return licensing.Resubscribed
+def _begun(change: Change) -> Iterator[Announcement]:
+    """The paid period that begins; not one that had begun before and only counts again."""
+    period = change.stage.period
+    back = change.given_back and change.stage.start > period.begins
+    if change.stage.runs and not change.goes_on and not back:
+        yield change.say(licensing.PeriodStarted, period.period_id, period_id=period.period_id)
 
 
-def _entitlement(stages: tuple[Stage, ...], position: int, previous: Stage | None) -> Announcement:
-    stage = stages[position]
-    access = access_of(stage, stage.ends_at)
-    event: _Event
-    match stage.status:
-        case "active" if previous is None:
-            event = licensing.EntitlementGranted
-        case "active" if previous.status in ("active", "grace"):  # type: ignore[union-attr]
-            event = licensing.EntitlementExtended
-        case "active":
-            event = licensing.EntitlementRestored
-        case "grace":
-            event = licensing.EntitlementExtended
-        case "hold":
-            event = licensing.EntitlementSuspended
-        case _ if access.state == "limited":
-            event = licensing.EntitlementLimited
-        case _:
-            event = licensing.EntitlementEnded
-    at = stage.start
-    if stage.status == "active" and previous is not None and previous.status == "active":
-        at = max(stages[_run_start(stages, position)].start, stage.period.paid_at)
-    return _say(
-        stage,
-        event,
-        at,
-        f"{access.state}:{stage.period.period_id}",
-        state=access.state,
-        capabilities=access.capabilities,
-        valid_until=access.valid_until,
-    )
+def _entered(change: Change) -> Iterator[Announcement]:
+    before, stage = change.before, change.stage
+    period_id = stage.period.period_id
+    for event in _how_back(change):
+        # The end of a pause or of a dispute tells that fact, not the payment.
+        interrupted = before and (before.status == "paused" or before.runs)
+        of = before if interrupted and event is not licensing.SubscriptionRenewed else None
+        yield change.say(event, period_id, of=of, period_id=period_id)
+    if stage.status == "active" or (before and before.status == "paused" and change.same_pause):
+        return
+    yield present_status(change)
 
 
-def _run_start(stages: tuple[Stage, ...], position: int) -> int:
-    """Where the unbroken run of active stages that `position` belongs to begins."""
-    while position and stages[position - 1].status == "active":
-        position -= 1
-    return position
+def _how_back(change: Change) -> Iterator[type[licensing.LicensingEvent]]:
+    """How paid time, or grace, goes on: after a pause, a dispute, an unpaid end, an end of access."""
+    before, stage = change.before, change.stage
+    if before is None:
+        return
+    usable = stage.runs or stage.status in ("active", "grace")
+    if before.status == "paused" and stage.status != "paused" and usable:
+        yield licensing.Resumed
+    if not stage.runs:
+        return
+    if before.status == "expired":
+        if change.given_back:
+            yield licensing.Reinstated
+        elif not _anew(change):
+            yield licensing.Resubscribed
+    elif stage.status == "active" and before.status in ("grace", "hold"):
+        yield licensing.Recovered
+    elif before.runs and not change.goes_on:
+        yield licensing.SubscriptionRenewed
+
+
+def _anew(change: Change) -> bool:
+    """Whether access begins so long after its end that it is granted anew (T27)."""
+    ended = change.access_ended_at
+    too_late = ended is not None and change.stage.start > ended + RESUBSCRIBED_WITHIN
+    return too_late and not change.given_back

@@ -7,10 +7,13 @@ from contracts.envelope import Envelope
 from contracts.errors import Impossible
 from contracts.outgoing import Outgoing, Speaker, TimePassed
 from contracts.policy import Policies
+from ledger.access import position_at
 from ledger.timeline import timeline
-from services.licensing.domain.announcements import Announcement, announcements
+from services.licensing.domain.announcement import Announcement
+from services.licensing.domain.announcements import announcements
+from services.licensing.domain.change import Change
 from services.licensing.domain.entitlement import entitlement
-from services.licensing.domain.license import License, Said, learn
+from services.licensing.domain.license import License, learn
 from services.licensing.domain.say import say
 
 SERVICE = "licensing"
@@ -30,13 +33,17 @@ def decide(
     if not learned.provider_id:
         raise Impossible("subscription_unknown", "The subscription was never created.")
     stages = timeline(learned.history, partial(policies.stamped, learned.provider_id))
-    foreseen = announcements(stages)
+    foreseen = announcements(learned.history, stages)
+    position = position_at(stages, now)
+    present = Change(learned.history, stages, position) if position is not None else None
     speaker = Speaker(SERVICE, message.cause_id, str(learned.subscription_id), learned.provider_id)
-    said = say(learned, foreseen, stages, speaker, now)
-    learned = learned.model_copy(update={"said": said, "due_at": _due_at(foreseen, said)})
-    latest = entitlement(learned, stages, now) if told or speaker.said else None
-    if latest:
+    said = say(learned, foreseen, present, speaker, now)
+    learned = learned.model_copy(update={"said": said})
+    latest = entitlement(learned, stages, now)
+    if latest and (told or speaker.said or latest.seats != learned.seats_told):
         speaker.say(latest, now, policy_version=latest.policy_version)
+        learned = learned.model_copy(update={"seats_told": latest.seats})
+    learned = learned.model_copy(update={"due_at": _due_at(learned, foreseen, now)})
     return learned, tuple(speaker.said)
 
 
@@ -45,6 +52,9 @@ def next_deadline(license: License) -> datetime | None:
     return license.due_at
 
 
-def _due_at(foreseen: tuple[Announcement, ...], said: tuple[Said, ...]) -> datetime | None:
-    known = {s.key for s in said}
-    return next((a.at for a in foreseen if a.key not in known), None)
+def _due_at(license: License, foreseen: tuple[Announcement, ...], now: datetime) -> datetime | None:
+    """The next announcement, or the next change of the number of seats."""
+    known = {s.key for s in license.said}
+    unsaid = (a.at for a in foreseen if a.key not in known)
+    seats = (c.effective_at for c in license.history.seat_changes if c.effective_at > now)
+    return min((*unsaid, *seats), default=None)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from contracts import licensing
-from ledger.access import access_of, paid_until
+from ledger.access import access_of, holds_until, position_at
 from ledger.stage import Stage
 from services.licensing.domain.license import License
 
@@ -12,12 +12,11 @@ def entitlement(
     license: License, stages: tuple[Stage, ...], now: datetime
 ) -> licensing.Entitlement | None:
     """What may be used now and what follows if nothing happens; None before anything entitles."""
-    begun = [position for position, stage in enumerate(stages) if stage.start <= now]
-    if not begun:
+    position = position_at(stages, now)
+    if position is None:
         return None
-    position = begun[-1]
     stage = stages[position]
-    access = access_of(stage, paid_until(stages, position))
+    access = access_of(stage, holds_until(stages, position))
     ahead = tuple(
         licensing.ScheduledStage(at=later.start, state=a.state, capabilities=a.capabilities)
         for later in stages[position + 1 :]
@@ -28,13 +27,13 @@ def entitlement(
         provider_id=license.provider_id,
         product_id=plan.product_id,
         product_type=plan.product_type,
-        seats=plan.seats,
+        seats=license.history.seats_at(stage.period, now),
         state=access.state,
         capabilities=access.capabilities,
         valid_until=access.valid_until,
         schedule=ahead,
         paid_through=license.history.paid_through,
-        renewal_pending=license.charging is not None,
+        renewal_pending=license.history.renewal_pending,
         as_of=now,
         policy_version=stage.period.policy_version,
         source_sequence=license.source_sequence,

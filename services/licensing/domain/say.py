@@ -1,59 +1,63 @@
 """Saying: what turned out untrue is corrected first, then what is due and unsaid is said, with its anchor."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from contracts import licensing
 from contracts.outgoing import Speaker
-from ledger.stage import Stage
-from services.licensing.domain.announcements import Announcement
+from services.licensing.domain.announcement import Announcement
+from services.licensing.domain.change import Change
+from services.licensing.domain.corrections import (
+    Corrections,
+    as_corrected_reason,
+    corrections,
+    wrong_reason,
+)
+from services.licensing.domain.entitlement_news import present_entitlement
 from services.licensing.domain.license import License, Said
-
-#: Which announcements correct which earlier ones when they take their place.
-_CORRECTS = {
-    "expired": {
-        "recovered",
-        "resubscribed",
-        "reinstated",
-        "expired",
-        "grace-started",
-        "hold-started",
-    },
-    "hold-started": {"recovered", "expired", "subscription-renewed"},
-    "grace-ended": {"recovered", "subscription-renewed"},
-    "period-ended": {"period-ended"},
-    "period-started": {"period-started"},
-    "grace-started": {"grace-started"},
-}
-_REVIVALS = {"recovered", "resubscribed", "reinstated"}
 
 
 def say(
     license: License,
     foreseen: tuple[Announcement, ...],
-    stages: tuple[Stage, ...],
+    present: Change | None,
     speaker: Speaker,
     now: datetime,
 ) -> tuple[Said, ...]:
-    """Say what is due, corrections first; returns everything that was said and still stands."""
+    """Say what is due, corrections first; returns everything that was said and still stands.
+
+    `present` is the change that led to the stage of now, None before the first.
+    """
     keys = {announcement.key for announcement in foreseen}
     stands = [said for said in license.said if said.key in keys]
     gone = [said for said in license.said if said.key not in keys]
     known = {said.key for said in stands}
     fresh = [a for a in foreseen if a.at <= now and a.key not in known]
     voice = _Voice(speaker, now, license.history.paid_through)
-    _retract(gone, fresh, stages, voice)
+    found = corrections(gone, fresh, present, now) if present else Corrections()
+    for announcement, corrects in found.first:
+        event_id = voice.say(announcement, corrects)
+        if announcement.key in keys:  # said once more
+            stands.append(Said(announcement.key, event_id))
     for announcement in fresh:
-        wrong = _wrong_reason(announcement, gone)
-        event_id = (
-            voice.correct_reason(announcement, wrong)
-            if wrong
-            else voice.say(announcement, _corrected_by(announcement, gone))
-        )
+        old = wrong_reason(announcement, gone)
+        told = as_corrected_reason(announcement, old) if old else announcement
+        event_id = voice.say(told, found.corrected_by.get(announcement.key, ()))
         stands.append(Said(announcement.key, event_id))
+    last = _last_word(fresh, present)
+    if last:
+        stands.append(Said(last.key, voice.say(last)))
     return tuple(stands)
+
+
+def _last_word(fresh: list[Announcement], present: Change | None) -> Announcement | None:
+    """The present entitlement once more, when an older one that was told late would be the last word."""
+    states = [a.fields["state"] for a in fresh if issubclass(a.event, licensing.EntitlementEvent)]
+    if present is None or not states:
+        return None
+    latest = present_entitlement(present, restored=states[-1] not in ("active", "grace"))
+    return latest if latest.fields["state"] != states[-1] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class _Voice:
             fields = {**fields, "as_of": self.now}
         data = announcement.event.model_validate(
             {
-                "effective_at": announcement.at,
+                "effective_at": announcement.effective_at,
                 "derived_at": self.now,
                 "paid_through": self.paid_through,
                 "policy_version": announcement.policy_version,
@@ -80,56 +84,6 @@ class _Voice:
                 **fields,
             }
         )
-        return self.speaker.say(data, announcement.at, policy_version=announcement.policy_version)
-
-    def correct(
-        self, wrong: Said, stage: Stage, event: type[licensing.LicensingEvent], period_id: UUID
-    ) -> None:
-        """Say now that an earlier event was not true."""
-        period = stage.period
-        fields: dict[str, object] = {"period_id": period_id}
-        announcement = Announcement(
-            "", self.now, event, period.fact_id, period.policy_version, fields
+        return self.speaker.say(
+            data, announcement.effective_at, policy_version=announcement.policy_version
         )
-        self.say(announcement, (wrong.event_id,))
-
-    def correct_reason(self, announcement: Announcement, wrong: Said) -> UUID:
-        """Say that access ended when it was told to, but for another reason."""
-        fields = {"old": _parts(wrong)[1], "new": announcement.fields["reason"]}
-        corrected = replace(announcement, event=licensing.ExpiryReasonCorrected, fields=fields)
-        return self.say(corrected, (wrong.event_id,))
-
-
-def _parts(said: Said) -> tuple[str, str, str]:
-    """Name, subject and instant of what was said, from its key."""
-    name, subject, at = said.key.split(":", 2)
-    return name, subject, at
-
-
-def _wrong_reason(announcement: Announcement, gone: Iterable[Said]) -> Said | None:
-    """What told the end of access at the same instant with another reason."""
-    if announcement.event is not licensing.Expired:
-        return None
-    at = announcement.at.isoformat()
-    return next((s for s in gone if _parts(s)[0] == "expired" and _parts(s)[2] == at), None)
-
-
-def _corrected_by(announcement: Announcement, gone: Iterable[Said]) -> tuple[UUID, ...]:
-    name = announcement.key.split(":", 1)[0]
-    return tuple(s.event_id for s in gone if name in _CORRECTS.get(_parts(s)[0], ()))
-
-
-def _retract(
-    gone: Iterable[Said], fresh: list[Announcement], stages: tuple[Stage, ...], voice: _Voice
-) -> None:
-    """Say what no other announcement corrects by itself: a grace that never was, an end that was none."""
-    stage = next((stage for stage in reversed(stages) if stage.start <= voice.now), None)
-    if stage is None:
-        return
-    names = {announcement.event.TYPE.split(".")[1] for announcement in fresh}
-    for said in gone:
-        name, subject, _ = _parts(said)
-        if name == "grace-started" and name not in names:
-            voice.correct(said, stage, licensing.GraceRetracted, UUID(subject))
-        elif name == "expired" and stage.status == "active" and not names & _REVIVALS:
-            voice.correct(said, stage, licensing.Reinstated, stage.period.period_id)

@@ -116,6 +116,44 @@ def test_cancelling_in_grace_or_hold_ends_it_now(at: str, ends: str) -> None:
     assert [c.reason for c in story.all(payments.ChargeWithdrawn)] == ["canceled"]
 
 
+@pytest.mark.parametrize(
+    ("at", "ends"),
+    [
+        ("2025-12-01", "2026-01-01"),
+        ("2026-01-01", "2026-01-17"),
+        ("2026-01-05", "2026-01-17"),
+        ("2026-01-17", "2026-01-17"),
+        ("2026-02-01", "2026-02-01"),
+    ],
+    ids=["in paid time", "exactly at the end", "in grace", "at the end of grace", "in hold"],
+)
+def test_where_a_cancellation_waits_for_the_end_of_grace_it_names_that_date(
+    at: str, ends: str
+) -> None:
+    """Q15: `cancel_in_grace: at_grace_end`; what was named is when access ends."""
+    story = Story(provider="app-store-like").subscribe()
+    story.advance(utc(at))
+    story.cancel("provider")
+    assert story.last(billing.CancellationScheduled).cancel_at == utc(ends)
+    story.advance(utc("2026-12-01"))
+    assert story.stages[-1].start == utc(ends)
+    assert reasons(story) == ["canceled"]
+
+
+def test_a_cancellation_that_waits_for_the_end_of_grace_can_be_withdrawn_until_then() -> None:
+    """Q15, T17."""
+    story = Story(provider="app-store-like").subscribe()
+    story.advance(utc("2026-01-05"))
+    story.cancel("provider")
+    story.advance(utc("2026-01-10"))
+    story.uncancel("provider")
+    assert refusals(story) == []
+    story.advance(utc("2026-01-20"))
+    assert story.stages[-2].status == "hold"
+    story.uncancel("provider")
+    assert refusals(story) == ["NOT_CANCELED"]
+
+
 def test_cancelling_before_the_payment_is_kept() -> None:
     """Q15: cancel from incomplete."""
     story = Story()

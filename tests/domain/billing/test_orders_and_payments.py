@@ -273,7 +273,7 @@ def test_a_late_success_of_an_old_charge_after_the_end(canceled: bool, code: str
     assert refused(story) == ([code] if code else [])
     if code is None:
         assert story.last(billing.PeriodScheduled).start == utc("2026-06-01")
-        assert story.all(licensing.Resubscribed)
+        assert story.last(licensing.EntitlementGranted).effective_at == utc("2026-06-01")
     else:
         assert paid_back(story) == ["O-2"]
 

@@ -8,18 +8,39 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts import billing, payments
+from contracts import billing, commands, payments
 from contracts.outgoing import TimePassed
+from contracts.policy import Policies
+from ledger.history import History
 from services.billing.domain import decide as billing_decide
-from tests.support.story import KEY, Story, utc
+from services.billing.domain import facts
+from tests.support.story import KEY, POLICIES, PRICE, Story, utc
 
 START = utc("2024-01-31T12:00")
 STEPS = (
     "pay", "pay", "renew", "renew", "fail", "manual", "new_order", "cancel", "uncancel",
     "provider_cancels", "provider_resumes", "request_refund", "approve", "decline", "settle",
     "refund_fails", "provider_refunds", "refunds_a_part", "remind", "wait", "wait", "wait",
-    "to_the_next_deadline",
+    "dispute_opens", "dispute_opens", "dispute_won", "dispute_lost", "loses_the_last", "undo_renewal",
+    "freezes", "runs_unused", "pauses_at_the_end", "resume", "pauses_at_provider", "resumes_at_provider",
+    "extends", "changes_settings", "settings_at_provider", "to_the_next_deadline",
 )  # fmt: skip
+#: Every provider offers every pause here, so that lives meet all of them.
+ALL_PAUSES = Policies(
+    {
+        name: tuple(
+            pack.model_copy(
+                update={
+                    "pause_modes": ("freeze_term", "run_term", "at_period_end"),
+                    "max_pause": timedelta(days=90),
+                    "settings_changes": ("seats", "term", "product_id"),
+                }
+            )
+            for pack in packs
+        )
+        for name, packs in POLICIES.packs.items()
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ steps = st.lists(
     max_size=14,
 )
 lives = st.tuples(
-    st.sampled_from(("online-store", "isp-classic")),
+    st.sampled_from(("online-store", "isp-classic", "app-store-like")),
     st.sampled_from((("P1Y", 365), ("P1M", 31), ("P2W", 14), ("P3M", 91))),
     st.booleans(),
     steps,
@@ -52,7 +73,7 @@ class Life:
     """A story that takes the steps that make sense and checks itself after each."""
 
     def __init__(self, provider: str, term: tuple[str, int], paid_first: bool) -> None:
-        self.story = Story(provider=provider, now=START)
+        self.story = Story(provider=provider, now=START, policies=ALL_PAUSES)
         self.term, self.days = term
         self.orders = 1
         if paid_first:
@@ -81,7 +102,7 @@ class Life:
         if charges:
             charge_id = charges[-1].charge_id
             self.story.pay(self.next_order(), "renewal", at=at, charge_id=charge_id)
-        elif self.story.provider == "isp-classic":
+        elif self.story.provider != "online-store":
             self.story.pay(self.next_order(), "renewal", at=at)
 
     def fail(self, at: datetime) -> None:
@@ -129,6 +150,63 @@ class Life:
         for period in self.story.known.history.periods[-1:]:
             self.story.refunded(period.order_id, at, full=False)
 
+    def dispute_opens(self, at: datetime) -> None:
+        for period in self.story.known.history.periods[-2:-1] or self.story.known.history.periods:
+            self.speak(payments.DisputeOpened, f"D-{period.order_id}", period.order_id, at)
+
+    def dispute_won(self, at: datetime) -> None:
+        for dispute in list(self.story.known.disputes.values())[-1:]:
+            self.speak(payments.DisputeWon, dispute.dispute_id, dispute.order_id, at)
+
+    def dispute_lost(self, at: datetime) -> None:
+        for dispute in list(self.story.known.disputes.values())[-1:]:
+            self.speak(payments.DisputeLost, dispute.dispute_id, dispute.order_id, at)
+
+    def loses_the_last(self, at: datetime) -> None:
+        for period in self.story.known.history.periods[-1:]:
+            self.speak(payments.DisputeLost, f"D-{period.order_id}", period.order_id, at)
+
+    def speak(
+        self, kind: type[payments.DisputeEvent], dispute_id: str, order_id: str, at: datetime
+    ) -> None:
+        """The bank says something about an order."""
+        data = kind(order_id=order_id, dispute_id=dispute_id, amount=PRICE)
+        self.story.publish(data, at)
+
+    def undo_renewal(self, at: datetime) -> None:
+        self.story.publish(commands.UndoRenewal(channel="provider"))
+
+    def freezes(self, at: datetime) -> None:
+        self.story.pause(self.story.now + timedelta(days=self.days / 7), "freeze_term")
+
+    def runs_unused(self, at: datetime) -> None:
+        self.story.pause(self.story.now + timedelta(days=min(self.days / 3, 90)), "run_term")
+
+    def pauses_at_the_end(self, at: datetime) -> None:
+        running = self.story.known.running(self.story.now)
+        until = (running.end if running else None) or self.story.now
+        self.story.pause(until + timedelta(days=self.days / 9), "at_period_end")
+
+    def resume(self, at: datetime) -> None:
+        self.story.resume()
+
+    def pauses_at_provider(self, at: datetime) -> None:
+        data = payments.PauseRequested(resumes_at=at + timedelta(days=self.days / 5))
+        self.story.publish(data, at)
+
+    def resumes_at_provider(self, at: datetime) -> None:
+        self.story.publish(payments.ResumeRequested(), at)
+
+    def extends(self, at: datetime) -> None:
+        self.story.extend(5)
+
+    def changes_settings(self, at: datetime) -> None:
+        self.story.change(seats=1 + self.story.count % 5)
+
+    def settings_at_provider(self, at: datetime) -> None:
+        term = ("P1M", "P1Y")[self.story.count % 2]
+        self.story.publish(payments.SettingsChanged(seats=1 + self.story.count % 5, term=term), at)
+
     def remind(self, at: datetime) -> None:
         if self.story.all(billing.RenewalReminderDue):
             self.story.remind()
@@ -172,9 +250,12 @@ def entitled_only_when_paid_or_graced(story: Story) -> None:
         access = story.access(stage.start)
         assert access
         paid = any(p.covers(stage.start) for p in story.known.history.periods)
-        assert (access.state == "active") is paid
+        kept = stage.runs and stage.status in ("hold", "paused")
+        assert (access.state == "active") is (paid and not kept)
+        if kept and stage.status == "hold":
+            assert any(d.open_at(stage.start) for d in story.known.history.disputes)
         if access.state == "grace":
-            end, ends = stage.period.end, stage.ends_at
+            end, ends = story.known.history.renewal_point(stage.period), stage.ends_at
             assert end
             assert ends
             pack = story.known.policy(stage.period.policy_version)
@@ -190,7 +271,7 @@ def one_charge_is_open_and_each_period_is_paid_once(story: Story) -> None:
     """5."""
     charges = story.known.charges.values()
     assert sum(charge.open for charge in charges) <= 1
-    lasting = [charge.asked.renews for charge in charges if not charge.canceled]
+    lasting = [charge.asked.renews for charge in charges if not charge.again]
     assert len(lasting) == len(set(lasting))
     refunds = [a.refund_id for a in story.all(payments.RefundRequested)]
     assert len(refunds) == len(set(refunds))
@@ -207,6 +288,24 @@ def the_cache_says_what_holds_now(story: Story) -> None:
         assert latest.valid_until == access.valid_until
 
 
+def a_period_is_taken_once_until_it_is_given_back(story: Story) -> None:
+    """5: at most one refund effect per order; a correction repeats what it corrects."""
+    away: dict[str, bool] = {}
+    for told in story.all(billing.PeriodEnding):
+        back = isinstance(told, billing.PeriodReinstated)
+        if not told.corrects:
+            assert away.get(told.order_id, False) is back
+        away[told.order_id] = not back
+    for period in story.known.history.periods:
+        assert period.is_away is away.get(period.order_id, False)
+
+
+def nothing_is_charged_while_money_is_disputed(story: Story) -> None:
+    """Q16."""
+    if story.known.dispute_open:
+        assert not any(charge.open for charge in story.known.charges.values())
+
+
 def ids_are_never_used_twice(story: Story) -> None:
     ids = [outgoing.id for outgoing in story.said]
     assert len(ids) == len(set(ids))
@@ -216,6 +315,7 @@ CHECKS = (
     both_services_agree, periods_never_overlap, stages_follow_one_another,
     entitled_only_when_paid_or_graced, deadlines_lie_ahead,
     one_charge_is_open_and_each_period_is_paid_once, the_cache_says_what_holds_now,
+    a_period_is_taken_once_until_it_is_given_back, nothing_is_charged_while_money_is_disputed,
     ids_are_never_used_twice,
 )  # fmt: skip
 
@@ -249,10 +349,54 @@ def test_cancelling_never_shortens_paid_time_and_refunding_never_lengthens_it(li
 
 
 def paid_seconds(story: Story) -> timedelta:
-    """How much time of the periods that count is paid for."""
+    """How much time of the periods that count is paid for, without what was banked by pauses."""
     history = story.known.history
     spans = [p.end - p.start for p in history.counting if p.end]
-    return sum(spans, timedelta(0))
+    return sum(spans, timedelta(0)) - frozen(history)
+
+
+def frozen(history: History) -> timedelta:
+    """How much of the periods that count is frozen."""
+    banked = timedelta(0)
+    for span in history.pause_spans():
+        for period in history.counting:
+            if span.pause.mode == "freeze_term" and period.end:
+                start, end = max(span.start, period.start), min(span.end, period.end)
+                banked += max(end - start, timedelta(0))
+    return banked
+
+
+deeds = st.lists(
+    st.tuples(
+        st.sampled_from(("freezes", "pauses_at_the_end", "resume", "resume", "extends", "wait")),
+        st.sampled_from((0.0, 0.001, 0.07, 0.2, 0.5, 0.9)),
+    ),
+    max_size=16,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from((("P1Y", 365), ("P1M", 31))), st.integers(1, 3), deeds)
+def test_pausing_and_resuming_conserve_every_second_that_was_paid(
+    term: Any, periods: int, done: list[tuple[str, float]]
+) -> None:
+    """7, 4: all that is bought is usable; what lies ahead starts where the last one, or its pause, ends."""
+    lived = Life("online-store", term, paid_first=False)
+    story = lived.story
+    story.pay()
+    for _ in range(periods - 1):
+        lived.manual(story.now)
+    bought = paid_seconds(story)
+    for name, share in done:
+        lived.take(Step(name, share, timedelta(0)))
+        history = story.known.history
+        days = sum(f.days for f in story.billing.facts if isinstance(f, facts.Extended))
+        assert paid_seconds(story) == bought + timedelta(days=days)
+        assert [history.renewal_point(one) for one in history.periods[:-1]] == [
+            two.start for two in history.periods[1:]
+        ]
+        told = {s.period_id: s.new.end for s in story.all(billing.PeriodShifted)}
+        assert all(told.get(p.period_id, p.end) == p.end for p in history.periods)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,14 +1,23 @@
 """Calendar arithmetic: terms are calendar steps, spans are exact, wall time is kept (3e, Q13, Q21)."""
 
 from calendar import monthrange
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import Impossible
-from ledger.calendar import LATEST_END, end_of, end_of_local_day, is_short, nominal, zone
+from ledger.calendar import (
+    LATEST_END,
+    add_business_days,
+    end_of,
+    end_of_business_day,
+    end_of_local_day,
+    is_short,
+    nominal,
+    zone,
+)
 from tests.support.story import utc
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -170,3 +179,40 @@ def test_day_and_wall_time_are_the_anchors_unless_they_do_not_exist(
     )
     assert not exists or end == wall.astimezone(UTC)
     assert ended.fold == 0
+
+
+EASTER = frozenset({date(2025, 4, 18), date(2025, 4, 21)})
+
+
+@pytest.mark.parametrize(
+    ("day", "count", "expected"),
+    [
+        (date(2025, 4, 14), 0, date(2025, 4, 14)),
+        (date(2025, 4, 14), 1, date(2025, 4, 15)),
+        (date(2025, 4, 17), 1, date(2025, 4, 22)),
+        (date(2025, 4, 18), 1, date(2025, 4, 22)),
+        (date(2025, 4, 19), 1, date(2025, 4, 22)),
+        (date(2025, 4, 14), 7, date(2025, 4, 25)),
+    ],
+)
+def test_business_days_are_neither_weekends_nor_holidays(
+    day: date, count: int, expected: date
+) -> None:
+    """S-45: Good Friday and Easter Monday."""
+    assert add_business_days(day, count, EASTER) == expected
+
+
+@given(st.dates(date(2020, 1, 1), date(2040, 1, 1)), st.integers(1, 30))
+def test_every_business_day_counts_once(day: date, count: int) -> None:
+    end = add_business_days(day, count, frozenset())
+    days = [day + timedelta(days=n) for n in range(1, (end - day).days + 1)]
+    assert sum(each.weekday() < 5 for each in days) == count
+    assert end.weekday() < 5
+
+
+def test_the_last_business_day_counts_whole_in_its_time_zone() -> None:
+    """S-45: as with the refund window."""
+    late = datetime(2025, 4, 14, 23, 30, tzinfo=UTC)
+    assert end_of_business_day(late, 1, EASTER, "UTC") == datetime(2025, 4, 16, tzinfo=UTC)
+    berlin = datetime(2025, 4, 16, 22, tzinfo=UTC)
+    assert end_of_business_day(late, 1, EASTER, "Europe/Berlin") == berlin

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.access import access_at
+from ledger.access import StageAccess, access_of, holds_until, position_at
 from ledger.stage import Stage
 from tests.domain.ledger.histories import period, stages, taken, timeline_of, will
 from tests.support.story import utc
@@ -218,8 +218,13 @@ def test_an_unlimited_period_goes_on() -> None:
     ]
 
 
+def access_by(told: tuple[Stage, ...], instant: str) -> StageAccess | None:
+    position = position_at(told, utc(instant))
+    return None if position is None else access_of(told[position], holds_until(told, position))
+
+
 def state(told: tuple[Stage, ...], instant: str) -> str | None:
-    access = access_at(told, utc(instant))
+    access = access_by(told, instant)
     return access.state if access else None
 
 
@@ -257,7 +262,7 @@ def test_at_exactly_an_end_the_next_stage_holds(instant: str, expected: str | No
 def test_what_works_by_product_and_status(product: str, instant: str, on: str) -> None:
     """S-07, S-13."""
     told = timeline_of(period("2024-06-15", "2025-06-15", product=product))  # type: ignore[arg-type]
-    access = access_at(told, utc(instant))
+    access = access_by(told, instant)
     assert access
     works = access.capabilities
     assert on.split() == [
@@ -274,7 +279,7 @@ def test_what_works_by_product_and_status(product: str, instant: str, on: str) -
 
 def test_valid_until_reaches_to_the_end_of_unbroken_paid_time() -> None:
     """Q22."""
-    access = access_at(timeline_of(P1, P2), utc("2025-01-01"))
+    access = access_by(timeline_of(P1, P2), "2025-01-01")
     assert access
     assert access.valid_until == utc("2026-06-15")
 

@@ -22,7 +22,23 @@ PROVIDER = "isp-classic"
 days = st.integers(0, 900)
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(("manual", "manual", "failed", "canceled", "withdrawn", "new order")), days
+        st.sampled_from(
+            (
+                "manual",
+                "manual",
+                "failed",
+                "canceled",
+                "withdrawn",
+                "new order",
+                "paused",
+                "paused",
+                "resumed",
+                "more seats",
+                "fewer seats",
+                "longer term",
+            )
+        ),
+        days,
     ),
     max_size=7,
 )
@@ -42,7 +58,10 @@ def told(story: Story, term: str, happened: list[tuple[str, int]]) -> list[Envel
             found.append(story.message(order, at))
             found.append(story.message(paid(order_id, "initial"), at + timedelta(hours=1)))
         else:
-            found.append(story.message(DATA[name](order_id), at))
+            data = DATA[name](order_id)
+            if name == "paused":
+                data = payments.PauseRequested(resumes_at=at + timedelta(days=45))
+            found.append(story.message(data, at))
     return found
 
 
@@ -58,6 +77,11 @@ DATA: dict[str, Any] = {
     ),
     "canceled": lambda order_id: payments.CancellationRequested(channel="provider"),
     "withdrawn": lambda order_id: payments.CancellationWithdrawn(channel="provider"),
+    "paused": lambda order_id: payments.PauseRequested(),
+    "resumed": lambda order_id: payments.ResumeRequested(),
+    "more seats": lambda order_id: payments.SettingsChanged(seats=9),
+    "fewer seats": lambda order_id: payments.SettingsChanged(seats=int(order_id[2:])),
+    "longer term": lambda order_id: payments.SettingsChanged(term="P5M", product_id="other"),
 }
 
 
@@ -90,8 +114,25 @@ def remembered(story: Story) -> list[facts.AnyFact]:
 
 def effective(history: History) -> History:
     """What a history says: what was told and counts for nothing is left out, as is the arithmetic."""
-    periods = tuple(replace(p, anchor=p.start, step=1, basis="given") for p in history.periods)
-    return replace(history, periods=periods, wills=history.effective_wills)
+    periods = tuple(
+        replace(p, anchor=p.start, step=1, basis="given", shift=timedelta(0))
+        for p in history.periods
+    )
+    pauses = tuple(span.pause for span in history.pause_spans())
+    return replace(
+        history, periods=periods, wills=history.effective_wills, pauses=pauses, seat_changes=()
+    )
+
+
+def seats(history: History) -> list[int]:
+    """How many seats the running period has, week by week."""
+    weeks = (START + timedelta(weeks=number, minutes=30) for number in range(250))
+    return [
+        history.seats_at(period, week)
+        for week in weeks
+        for period in history.periods
+        if period.covers(week)
+    ]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -105,6 +146,8 @@ def test_any_order_of_arrival_ends_in_the_same_facts_and_timeline(
     assert shuffled.known.history == in_time.known.history
     assert shuffled.billing_stages == in_time.billing_stages
     assert effective(shuffled.licensing.history) == effective(in_time.licensing.history)
+    for story in (shuffled, in_time):
+        assert seats(story.licensing.history) == seats(in_time.known.history)
     for stages in (shuffled.stages, in_time.stages):
         assert [(*s.identity, s.ends_at) for s in stages] == [
             (*s.identity, s.ends_at) for s in in_time.billing_stages

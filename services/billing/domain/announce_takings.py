@@ -1,0 +1,92 @@
+"""What billing says about paid periods that are taken away without our asking, or given back (Q11, Q16)."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from contracts import billing
+from contracts.base import Data
+from ledger.history import PaidPeriod, Taken
+from services.billing.domain.announcement import Announcement
+from services.billing.domain.standing import Case, Standing
+
+
+def taking_announcements(known: Standing) -> Iterator[Announcement]:
+    """What lost disputes and late settlements took away, and what counts again."""
+    lost = {loss.fact_id for loss in known.losses.values()}
+    said = {item.key for item in known.subscription.said}
+    for period in known.history.periods:
+        for taken in period.takings:
+            if taken.fact_id in lost:
+                told = partial(_ended, known, period, taken)
+                yield Announcement(f"taken:{taken.fact_id}", taken.at, told)
+            key = f"reinstated:{taken.fact_id}"
+            if taken.reinstated_at or key in said:
+                yield _reinstatement(known, period, taken, key)
+
+
+def ending(
+    known: Standing, period: PaidPeriod, taken: Taken, corrects: tuple[UUID, ...] | None = None
+) -> Data:
+    """That a period ends or will not start, by what took it away."""
+    kind = billing.PeriodVoided if taken.upcoming else billing.PeriodRevoked
+    return _event(known, kind, period, taken, taken.fact_id, taken.at, corrects)
+
+
+def _ended(known: Standing, period: PaidPeriod, taken: Taken) -> tuple[Data, ...]:
+    return (ending(known, period, taken),)
+
+
+def _reinstatement(known: Standing, period: PaidPeriod, taken: Taken, key: str) -> Announcement:
+    """That it counts again; told that it does not, when it turns out that the money is gone after all."""
+    at, by = taken.reinstated_at, known.given_back.get(taken.fact_id, taken.fact_id)
+    if at is None:
+        return Announcement(
+            key, taken.at, tuple, correction=lambda _, id: ending(known, period, taken, (id,))
+        )
+    again = partial(_event, known, billing.PeriodReinstated, period, taken, by, at)
+    return Announcement(
+        key,
+        at,
+        lambda: (again(None),),
+        value=at.isoformat(),
+        correction=lambda _, id: again((id,)),
+    )
+
+
+def _event(
+    known: Standing,
+    kind: type[billing.PeriodEnding],
+    period: PaidPeriod,
+    taken: Taken,
+    fact_id: UUID,
+    at: datetime,
+    corrects: tuple[UUID, ...] | None,
+) -> Data:
+    case = _case(known, taken)
+    return kind(
+        fact_id=fact_id,
+        effective_at=at,
+        corrects=corrects,
+        period_id=period.period_id,
+        ordinal=period.ordinal,
+        order_id=period.order_id,
+        start=period.start,
+        end=period.end,
+        requested_at=case.requested_at if case else None,
+        reason=taken.reason,
+        case_id=case.case_id if case else None,
+        auto_renew=False,
+    )
+
+
+def _case(known: Standing, taken: Taken) -> Case | None:
+    """The refund case by which a period was taken away; a lost dispute has none."""
+    for case in known.cases.values():
+        if case.approved and case.approved.fact_id == taken.fact_id:
+            return case
+    for loss in known.losses.values():
+        if loss.fact_id == taken.fact_id and loss.case_id:
+            return known.cases.get(loss.case_id)
+    return None
