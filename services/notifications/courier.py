@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPSenderRefused
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError
 
 from services.notifications.verdicts import BROKEN, NO_REPLY, UNKNOWN, Verdict, of_reply
 
-_START_INPUT = 354
+_MAIL_OK, _RCPT_OK, _DATA_OK = (250,), (250, 251), (354,)
 _SCHEMES: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
     "smtp": ("none", 25),
     "submission": ("starttls", 587),
@@ -55,7 +55,7 @@ class Courier:
     ) -> None:
         """Nothing is connected yet; `reply_timeout_s` is for the reply to a whole mail."""
         self._server = server
-        self._sender = sender
+        self._mail_from = f"MAIL FROM:<{sender}>".encode("ascii")
         self._command_timeout_s = command_timeout_s
         self._reply_timeout_s = reply_timeout_s
         self._smtp: SMTP | None = None
@@ -79,15 +79,26 @@ class Courier:
         )
         try:
             await smtp.connect()
+            if smtp.is_ehlo_or_helo_needed:
+                await self._greet(smtp)
         except (SMTPException, OSError) as error:
             smtp.close()
             raise MailServerAway(str(error)) from error
         self._smtp = smtp
 
+    async def _greet(self, smtp: SMTP) -> None:
+        try:
+            await smtp.ehlo()
+        except SMTPHeloError:
+            if not smtp.is_connected:
+                raise
+            await smtp.helo()
+
     async def deliver(self, to_address: str, payload: bytes) -> Verdict:
         """Hand in one mail for one recipient; afterwards `connected` tells whether to go on.
 
-        Raises MailServerAway when the server takes no mail from our address at all.
+        The address is one that `safe_address` lets pass: it goes into a command as it is. Raises
+        MailServerAway when the server takes no mail from our address at all.
         """
         smtp = self._smtp
         if smtp is None or smtp.protocol is None:
@@ -109,23 +120,24 @@ class Courier:
 
     async def _announce(self, smtp: SMTP, to_address: str) -> Verdict | None:
         """MAIL, RCPT and DATA; None when the server now waits for the payload."""
+        # By hand, because `SMTP.mail` and `SMTP.rcpt` parse plain addresses at a great length.
+        rcpt_to = f"RCPT TO:<{to_address}>".encode("ascii")
+        steps = ((self._mail_from, _MAIL_OK), (rcpt_to, _RCPT_OK), (b"DATA", _DATA_OK))
         try:
-            await smtp.mail(self._sender)
-            await smtp.rcpt(to_address)
-            reply = await smtp.execute_command(b"DATA")
-            if reply.code == _START_INPUT:
+            for command, expected in steps:
+                reply = await smtp.execute_command(command)
+                if reply.code not in expected:
+                    break
+            else:
                 return None
-            refused = SMTPResponseException(reply.code, reply.message)
-        except SMTPResponseException as error:
-            refused = error
         except (SMTPException, OSError):
             self.drop()
             return BROKEN
-        if isinstance(refused, SMTPSenderRefused) and refused.code >= 500:
+        if command is self._mail_from and reply.code >= 500:
             self.drop()
-            raise MailServerAway(f"our sender is refused: {refused.code} {refused.message}")
-        await self._forget(smtp, refused.code)
-        return of_reply(refused.code) or BROKEN
+            raise MailServerAway(f"our sender is refused: {reply.code} {reply.message}")
+        await self._forget(smtp, reply.code)
+        return of_reply(reply.code) or BROKEN
 
     async def _forget(self, smtp: SMTP, code: int) -> None:
         """Make the connection ready for the next mail, or drop it."""
