@@ -5,7 +5,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header, decode_header, make_header
-from email.parser import BytesHeaderParser
 from email.utils import format_datetime, formataddr, getaddresses
 from functools import lru_cache
 from quopri import encodestring
@@ -98,10 +97,10 @@ def compose(
 ) -> bytes:
     """The mail as bytes with CRLF. Raises UnsafeMail when it is not exactly what was meant."""
     values = (
-        formataddr((safe_name(sender_name), sender_address)),
+        _from(sender_name, sender_address),
         formataddr((to_name, safe_address(to_address))),
         _encoded(content.subject),
-        format_datetime(date),
+        _date(date),
         labels.message_id,
         "auto-generated",
         content.language,
@@ -130,16 +129,34 @@ def compose(
 
 def inspect(payload: bytes, to_address: str, subject: str) -> None:
     """Read the final bytes as a mail server would. Raises UnsafeMail at any surprise."""
-    seen = BytesHeaderParser().parsebytes(payload[: payload.index(b"\r\n\r\n") + 4])
-    if tuple(seen.keys()) != HEADERS:
+    # A line that goes on is one that starts with a space (RFC 5322, 2.2.3); we write no tab.
+    head = payload[: payload.index(b"\r\n\r\n")].decode("ascii").replace("\r\n ", " ")
+    fields = [line.partition(": ") for line in head.split("\r\n")]
+    if tuple(name for name, _, _ in fields) != HEADERS or len(head.splitlines()) != len(HEADERS):
         raise UnsafeMail("UNSAFE_HEADERS", "The headers are not the expected ones.")
-    recipients = [address for _, address in getaddresses(seen.get_all("To", []))]
+    seen = {name: value for name, _, value in fields}
+    recipients = [address for _, address in getaddresses([seen["To"]])]
     if recipients != [to_address]:
         raise UnsafeMail("UNSAFE_ADDRESS", "The mail is not addressed to exactly one recipient.")
-    if str(make_header(decode_header(seen["Subject"]))) != subject:
+    if _decoded(seen["Subject"]) != subject:
         raise UnsafeMail("UNSAFE_SUBJECT", "The subject does not read as it was written.")
     if max(map(len, payload.split(b"\r\n"))) > _LINE_MAX:
         raise UnsafeMail("UNSAFE_LINES", "A line is longer than mail allows.")
+
+
+@lru_cache(maxsize=256)
+def _from(name: str, address: str) -> str:
+    return formataddr((safe_name(name), address))
+
+
+@lru_cache(maxsize=64)  # a batch has one date
+def _date(date: datetime) -> str:
+    return format_datetime(date)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(subject: str) -> str:
+    return str(make_header(decode_header(subject)))
 
 
 @lru_cache(maxsize=4096)  # subjects name no customer, so few differ
