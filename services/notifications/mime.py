@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header, decode_header, make_header
@@ -116,9 +117,9 @@ def compose(
             head.encode("ascii"),
             b"\r\n",
             _MARK,
-            _part(b"plain", content.text),
+            _part(b"plain", _quoted(content.text)),
             _MARK,
-            _part(b"html", content.html),
+            _part(b"html", _quoted_parts(content.html_parts)),
             _MARK,
             b"--\r\n",
         )
@@ -166,10 +167,24 @@ def _encoded(subject: str) -> str:
     return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
-def _part(subtype: bytes, text: str) -> bytes:
-    # A bare CR would survive the encoder and could end a line where no line ends.
-    body = encodestring(text.replace("\r", "").encode()).replace(b"\n", b"\r\n")
+def _part(subtype: bytes, body: bytes) -> bytes:
     return (
         b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + body
+    )
+
+
+def _quoted(text: str) -> bytes:
+    # A bare CR would survive the encoder and could end a line where no line ends.
+    return encodestring(text.replace("\r", "").encode()).replace(b"\n", b"\r\n")
+
+
+#: Only for what the forms say: what is a customer's own is not kept here.
+_quoted_form = lru_cache(maxsize=4096)(_quoted)
+
+
+def _quoted_parts(parts: Sequence[str]) -> bytes:
+    """A soft line break after each part, so that those of the form need to be encoded only once."""
+    return b"=\r\n".join(
+        _quoted(part) if number % 2 else _quoted_form(part) for number, part in enumerate(parts)
     )

@@ -35,12 +35,17 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The content of one mail."""
+    """The content of one mail; parts of the HTML are in turn the form's and the letter's."""
 
     language: str
     subject: str
     text: str
-    html: str
+    html_parts: tuple[str, ...]
+
+    @property
+    def html(self) -> str:
+        """The HTML as a reader gets it."""
+        return "".join(self.html_parts)
 
 
 class Letterhead:
@@ -56,6 +61,7 @@ class Letterhead:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        environment.globals.clear()  # nothing is called, and every letter would copy them
         environment.filters.update(day=_day, moment=_moment, money=_money, term=_term)
         forms = environment.overlay(finalize=_placed)
         self._templates: dict[tuple[str, str], tuple[Template, Template, Template]] = {}
@@ -114,11 +120,10 @@ def _compiled(form: str) -> tuple[str, ...]:
     return tuple(_PLACE.split(mjml2html(form)))
 
 
-def _filled(form: tuple[str, ...], values: Sequence[str]) -> str:
+def _filled(form: tuple[str, ...], values: Sequence[str]) -> tuple[str, ...]:
     parts = list(form)
-    for n in range(1, len(parts), 2):
-        parts[n] = values[int(parts[n])]
-    return "".join(parts)
+    parts[1::2] = [values[int(number)] for number in form[1::2]]
+    return tuple(parts)
 
 
 @lru_cache(maxsize=512)
