@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 from zlib import crc32
@@ -92,9 +93,7 @@ class Relay(Service):
         )
         self._shards.clear()
         try:
-            await connection.add_listener(
-                outbox.channel(self._service), lambda *_: self._wake.set()
-            )
+            await connection.add_listener(outbox.channel(self._service), self._heard)
             next_share = 0.0
             loop = asyncio.get_running_loop()
             while not self._stopping.is_set():
@@ -108,6 +107,11 @@ class Relay(Service):
         finally:
             with suppress(BaseException):
                 await asyncio.wait_for(connection.close(), 2)
+
+    def _heard(self, connection: Any, pid: int, channel: str, sender: object) -> None:
+        """Another process has something for our shards, too; this one woke us itself."""
+        if sender != outbox.SENDER:
+            self._wake.set()
 
     async def _take_share(self, connection: asyncpg.Connection) -> None:
         """Hold at most an equal share of the shards, so that every live worker gets some."""
@@ -149,8 +153,8 @@ class Relay(Service):
             await connection.execute("set local synchronous_commit = off")
             ids = [row["id"] for row in rows[: len(sent)]]
             await connection.execute("delete from outbox where id = any($1)", ids)
-        for row in rows[: len(sent)]:
-            PUBLISHED.labels(row["topic"]).inc()
+        for topic, number in Counter(row["topic"] for row in rows[: len(sent)]).items():
+            PUBLISHED.labels(topic).inc(number)
         self.trouble = None
         return len(sent)
 

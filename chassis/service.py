@@ -107,9 +107,11 @@ class Runtime(Service):
             await part.start()
         log.info("service is running", clock=settings.clock)
 
-    def _wake(self) -> None:
-        self.relay.wake()
-        self.due_scan.wake()
+    def _wake(self, published: bool, near: bool) -> None:
+        if published:
+            self.relay.wake()
+        if near:
+            self.due_scan.wake()
 
     @Service.task
     async def _watch_parts(self) -> None:
