@@ -167,12 +167,11 @@ class Relay(Service):
         """Wait for the broker; after a while say that it is away. Raises as it answers, TimeoutError."""
         if not sent:
             return
-        _, waiting = await asyncio.wait(
-            sent, timeout=_PATIENCE_S, return_when=asyncio.FIRST_EXCEPTION
-        )
+        answered = asyncio.gather(*sent)
+        _, waiting = await asyncio.wait({answered}, timeout=_PATIENCE_S)
         if waiting:
             self.trouble = "relay: the broker does not acknowledge"
-        await asyncio.wait_for(asyncio.gather(*sent), _ACKNOWLEDGE_S)
+        await asyncio.wait_for(answered, _ACKNOWLEDGE_S)
 
     async def _bury(self, connection: asyncpg.Connection, row: Any, error: Exception) -> None:
         OUTBOX_DEAD.inc()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Generic
 from uuid import UUID
 
@@ -77,7 +78,7 @@ class RowStore(Generic[S]):
 
     async def lock(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[S]]:
         """The rows of these ids, locked in id order; new ones are stored when they are saved."""
-        wanted = sorted(set(ids))
+        wanted = sorted(set(ids), key=attrgetter("int"))
         if not wanted:
             return {}
         found = {r["id"]: self._row(r) for r in await connection.fetch(self._load, wanted)}

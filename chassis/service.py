@@ -1,6 +1,7 @@
 """Runs one service: start order, signals, bounded stop, exit codes. After one you know all three."""
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -33,6 +34,9 @@ from contracts.topics import DEAD_LETTERS, REDRIVE, TOPICS, Topic
 EXIT_SOFTWARE, EXIT_CONFIGURATION = 70, 78
 #: With closing the pool and the loop it makes less than 25 seconds.
 _STOP_S = 20
+
+#: Objects made and not freed until the youngest are collected; Python's own 700 is for small programs.
+_COLLECT_AFTER = 20_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Runtime(Service):
 
     async def _open(self) -> None:
         definition, settings = self.definition, self.settings
+        _settle_memory()
         projected = tuple(t for t in TOPICS if t.name in definition.projections)
         topics = (*definition.topics, *projected, REDRIVE[self.name], DEAD_LETTERS[self.name])
         schema = migrations.service_schema(self.name, definition.sql)
@@ -157,6 +162,16 @@ class Runtime(Service):
         await asyncio.gather(*(part.stop() for part in intakes))
         for part in reversed(outward):
             await part.stop()
+
+
+def _settle_memory() -> None:
+    """What was loaded to start is there to stay: the collector need not look through it any more.
+
+    Nearly all that a message leaves behind goes without it, so that it looks more rarely, too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _told(error: BaseException | None) -> int:
