@@ -197,6 +197,7 @@ def run_service(define: Callable[[], ServiceDefinition]) -> NoReturn:
         set_up_logging(
             definition.settings.log_level, definition.settings.log_format, definition.name
         )
+        os.nice(definition.settings.niceness)
         runtime = Runtime(definition)
         worker = Worker(
             runtime, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
