@@ -1,5 +1,6 @@
 """Licensing's one decision: learn the fact, derive the timeline, say what is new, corrections first."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -33,7 +34,7 @@ def decide(
     foreseen = announcements(stages)
     speaker = Speaker(SERVICE, message.cause_id, str(learned.subscription_id), learned.provider_id)
     said = say(learned, foreseen, stages, speaker, now)
-    learned = learned.model_copy(update={"said": said, "due_at": _due_at(foreseen, said)})
+    learned = replace(learned, said=said, due_at=_due_at(foreseen, said))
     latest = entitlement(learned, stages, now) if told or speaker.said else None
     if latest:
         speaker.say(latest, now, policy_version=latest.policy_version)

@@ -1,13 +1,13 @@
 """The license: what billing told about one subscription, and what licensing said about access."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, with_config
 
 from contracts import billing
-from contracts.base import Data, Frozen
+from contracts.base import STRICT, Data
 from contracts.envelope import Envelope
 from contracts.values import Instant
 from ledger.history import History, PaidPeriod, Taken, Will, WillReason
@@ -21,28 +21,34 @@ class Said:
     event_id: UUID
 
 
-class License(Frozen):
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class License:
     """The state of one subscription in licensing; status and access are derived, never stored."""
 
     subscription_id: UUID
     provider_id: str = ""
     #: The fact of the order that created it; an earlier one that arrives late takes its place.
     ordered_by: UUID | None = None
-    history: History = History()
+    history: History = field(default_factory=History)
     #: The period whose renewal charge is unanswered (Q7).
     charging: UUID | None = None
     said: tuple[Said, ...] = ()
     #: Last position read on billing.events, for the readers of the entitlement.
     source_sequence: int = 0
     #: The next instant at which there is something to say; derived by decide, not stored in the body.
-    due_at: Instant | None = Field(default=None, exclude=True)
+    due_at: Annotated[Instant | None, Field(exclude=True)] = None
+
+
+#: How a license is written as JSON and read again.
+STORED = TypeAdapter(License)
 
 
 def learn(license: License, message: Envelope) -> License:
     """The license after one message of billing; the same license when it does not concern access."""
     data = message.data
     history, charging = license.history, license.charging
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if isinstance(data, billing.SubscriptionCreated) and data.corrects and license.ordered_by:
         history = history.without_will(license.ordered_by)
     history = _learn(history, data)
@@ -58,13 +64,12 @@ def learn(license: License, message: Envelope) -> License:
             changes = {"provider_id": data.provider_id, "ordered_by": data.fact_id}
     if history == license.history and charging == license.charging and not changes:
         return license
-    return license.model_copy(
-        update={
-            **changes,
-            "history": history,
-            "charging": charging,
-            "source_sequence": message.sequence or license.source_sequence,
-        }
+    return replace(
+        license,
+        history=history,
+        charging=charging,
+        source_sequence=message.sequence or license.source_sequence,
+        **changes,
     )
 
 
