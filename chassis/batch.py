@@ -1,5 +1,6 @@
 """What one transaction gathers before it is written."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic
@@ -32,17 +33,17 @@ class Batch(Generic[S]):
     #: In order of processing, True for a dead letter.
     dead: list[bool] = field(default_factory=list)
     buried: list[Incoming] = field(default_factory=list)
-    _outcomes: list[tuple[str, str, str]] = field(default_factory=list)
+    _outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def count(self, one: Incoming, outcome: str) -> None:
         """Remember an outcome for the metrics."""
         type = one.envelope.type if one.envelope and not one.ignored else "other"
-        self._outcomes.append((one.record.topic, type, outcome))
+        self._outcomes[one.record.topic, type, outcome] += 1
 
     def tell(self) -> None:
         """Metrics and logs, once the transaction is committed."""
-        for labels in self._outcomes:
-            telemetry.CONSUMED.labels(*labels).inc()
+        for labels, number in self._outcomes.items():
+            telemetry.CONSUMED.labels(*labels).inc(number)
         for one in self.buried:
             record, problem, envelope = one.record, one.problem, one.envelope
             code = problem.code if problem else ""

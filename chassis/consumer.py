@@ -25,6 +25,8 @@ _DELAY_S_MAX = 5.0
 #: A short hiccup is nobody's business; after this the service says that it is not ready.
 _PATIENCE_S = 2.0
 _SILENCE_S = 5.0
+#: Without a quiet moment, offsets are committed this often.
+_COMMIT_S = 0.5
 
 
 class Consumer(Service):
@@ -50,8 +52,10 @@ class Consumer(Service):
         self._epoch = 0
         self._revoking = False
         self._durable: dict[TopicPartition, int] = {}
+        #: Something became durable since the last attempt to commit.
+        self._uncommitted = False
         self._trouble: str | None = "starting"
-        self.heartbeat = self._answered = time.monotonic()
+        self.heartbeat = self._answered = self._committed_at = time.monotonic()
 
     @property
     def trouble(self) -> str | None:
@@ -89,7 +93,9 @@ class Consumer(Service):
             self._done.set()
 
     async def _round(self) -> None:
-        fetched = await self._client.getmany(timeout_ms=300, max_records=self._batch_max)
+        # What has come already is worth more than a commit, which one for many batches does as well.
+        timeout_ms = 0 if self._uncommitted and not self._revoking else 300
+        fetched = await self._client.getmany(timeout_ms=timeout_ms, max_records=self._batch_max)
         # After the poll: what it returns belongs to the assignment of this instant, which may have
         # come while it waited. Taken before, the first records after a rebalance would be skipped.
         epoch = self._epoch
@@ -98,7 +104,7 @@ class Consumer(Service):
             self._trouble = None
         if not fetched:
             if not self._revoking:
-                await self.commit_durable()  # what an earlier attempt could not commit
+                await self.commit_durable()
             return
         self._answered = self.heartbeat
         known = await self._know_starts()
@@ -111,10 +117,11 @@ class Consumer(Service):
             if await self._process(fetched, epoch) and epoch == self._epoch:
                 for partition, records in fetched.items():
                     self._durable[partition] = records[-1].offset + 1
+                self._uncommitted = True
         finally:
             self._idle.set()
         crash_point("consumer.after_commit")
-        if not self._revoking:
+        if time.monotonic() - self._committed_at > _COMMIT_S and not self._revoking:
             await self.commit_durable()
 
     async def _process(self, fetched: Fetched, epoch: int) -> bool:
@@ -171,6 +178,7 @@ class Consumer(Service):
 
     async def commit_durable(self) -> None:
         """Commit what is durable in the database; a lost membership makes it harmless to fail."""
+        self._uncommitted, self._committed_at = False, time.monotonic()
         owned = self._client.assignment()
         offsets = {tp: offset for tp, offset in self._durable.items() if tp in owned}
         if not offsets:

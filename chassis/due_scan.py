@@ -37,7 +37,7 @@ class DueScan(Service):
         self._done = asyncio.Event()
 
     def wake(self) -> None:
-        """A deadline may have come nearer."""
+        """A deadline that is near was set."""
         self._wake.set()
 
     @Service.task

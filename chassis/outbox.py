@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 from zlib import crc32
 
 import asyncpg
@@ -18,6 +18,8 @@ from contracts.envelope import OWN_SOURCE, Envelope
 from contracts.outgoing import Outgoing
 
 SHARDS = 16
+#: Names this process in notifications: its own relay is woken without them.
+SENDER = str(uuid4())
 
 _ADD = """
 with added as (
@@ -27,7 +29,7 @@ with added as (
         with ordinality as new (shard, topic, key, event_id, type, value, headers, position)
     order by position
 )
-select pg_notify($8, '')
+select pg_notify($8, $9)
 """
 
 
@@ -54,14 +56,14 @@ def shard_of(key: str) -> int:
 
 
 async def add(connection: Connection, service: str, rows: Sequence[OutboxRow]) -> None:
-    """Add messages in order and wake the relay at commit.
+    """Add messages in order and notify the relays of other processes at commit.
 
     Raises PoisonMessage when one of them is in the outbox already.
     """
     if not rows:
         return
     try:
-        await connection.execute(_ADD, *_columns(rows), channel(service))
+        await connection.execute(_ADD, *_columns(rows), channel(service), SENDER)
     except asyncpg.UniqueViolationError:
         # Ids follow from their cause, so this message has had its effect under another id.
         raise PoisonMessage(

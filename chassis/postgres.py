@@ -30,7 +30,13 @@ async def open_pool(dsn: str, service: str, purpose: str, size: int = 3) -> asyn
             "lock_timeout": "30s",
             "idle_in_transaction_session_timeout": "60s",
         },
+        # What a session would be reset from is never done on these: all work is in transactions.
+        reset=_keep,
     )
+
+
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Leave the session as it is; asyncpg has ended its transaction."""
 
 
 def transient_errors() -> tuple[type[BaseException], ...]:

@@ -1,7 +1,7 @@
 """One transaction per batch: claim, load, fold, save, outbox. Dead letters and held messages included."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic
 from uuid import UUID
@@ -21,6 +21,9 @@ from chassis.records import Incoming, Problem, Record
 from chassis.rows import Row, RowStore
 from contracts.errors import Impossible
 
+#: A deadline nearer than this wakes the due scan, which is told of no later one: it looks each second.
+HORIZON = timedelta(minutes=1)
+
 
 class Processor(Generic[S]):
     """Brings messages and deadlines into the state of one aggregate, effectively once."""
@@ -32,15 +35,16 @@ class Processor(Generic[S]):
         pool: asyncpg.Pool,
         clock: Clock,
         limits: dead_letters.Limits,
-        wake_relay: Callable[[], None],
+        wake: Callable[[bool, bool], None],
     ) -> None:
+        """`wake` hears what a transaction left: something to publish, a deadline that is near."""
         self._service = service
         self._aggregate = aggregate
         self._store = RowStore(aggregate)
         self._pool = pool
         self._clock = clock
         self._limits = limits
-        self._wake_relay = wake_relay
+        self._wake = wake
         self._read = partial(read_for, aggregate.key_of)
         #: First retained offset of each partition, kept by the consumer.
         self.log_starts: dict[tuple[str, int], int] = {}
@@ -97,7 +101,13 @@ class Processor(Generic[S]):
             crash_point("consumer.before_commit")
         self._limits.count(batch.dead)
         batch.tell()
-        self._wake_relay()
+        self._left(batch)
+
+    def _left(self, batch: Batch[S]) -> None:
+        """Wake whoever has something to do now that the transaction is committed."""
+        soon = batch.now + HORIZON
+        near = any(r.changed and r.due_at and r.due_at <= soon for r in batch.rows.values())
+        self._wake(bool(batch.out), near)
 
     def _accept(self, batch: Batch[S], one: Incoming) -> None:
         """One claimed message: decided, held until its turn, given up, or a dead letter."""
@@ -180,22 +190,25 @@ class Processor(Generic[S]):
                 await deciding.write(connection, self._service, self._aggregate, self._store, batch)
         except LostClaim:
             return
-        self._wake_relay()
+        self._left(batch)
 
     async def run_due(
         self, cause: Callable[[Row[S]], Caused], limit: int
     ) -> tuple[int, datetime | None]:
-        """Decide on rows whose time has come; returns how many, and the next deadline if none was left."""
+        """Decide on rows whose time has come; returns how many.
+
+        If none was left, also the next deadline within HORIZON.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             batch: Batch[S] = Batch(await self._clock.now(connection))
             batch.rows = await self._store.lock_due(connection, batch.now, limit)
             if not batch.rows:
-                return 0, await self._store.next_due(connection)
+                return 0, await self._store.next_due(connection, batch.now + HORIZON)
             for row in batch.rows.values():
                 deciding.decide(self._service, self._aggregate, batch, row, cause(row))
                 if row.due_at is not None and row.due_at <= batch.now:
                     raise RuntimeError(f"{row.id} is still due at {row.due_at} after its decision")
             crash_point("due.mid_scan")
             await deciding.write(connection, self._service, self._aggregate, self._store, batch)
-        self._wake_relay()
+        self._left(batch)
         return len(batch.rows), None

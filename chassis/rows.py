@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Generic
 from uuid import UUID
 
@@ -12,8 +13,7 @@ from chassis.errors import TransientError
 from chassis.postgres import Connection
 
 _PARKED = "parked:"
-#: The body of a row that was never decided on; views read it as JSON.
-_NEW = "null"
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 #: In place of a dead letter's place: it was given up, its number is done when its turn comes.
 DISCARDED = ""
 
@@ -22,12 +22,14 @@ DISCARDED = ""
 class Row(Generic[S]):
     """One aggregate's state with its place in the streams.
 
-    `parked` are the unsettled dead letters by topic and sequence, with their places.
+    `parked` are the unsettled dead letters by topic and sequence, with their places. Version 0 is
+    not stored yet; `stored` is the state as it was loaded.
     """
 
     id: UUID
     version: int
     state: S
+    stored: S | None
     decided_at: datetime
     due_at: datetime | None
     waiting: bool
@@ -49,9 +51,11 @@ class RowStore(Generic[S]):
         self._aggregate = aggregate
         table = aggregate.table
         self._insert = (
-            f"insert into {table} (id, version, decided_at, positions, sequences, body)"
-            f" select id, 0, '2000-01-01Z', '{{}}', '{{}}', '{_NEW}' from unnest($1::uuid[]) as id order by id"
-            " on conflict do nothing"
+            f"insert into {table} (id, version, due_at, decided_at, waiting, positions, sequences, body)"
+            " select id, 1, due_at, decided_at, waiting, positions::json, sequences::json, body"
+            " from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::boolean[], $5::text[],"
+            " $6::text[], $7::text[]) as new (id, due_at, decided_at, waiting, positions, sequences, body)"
+            " order by id on conflict do nothing"
         )
         self._load = (
             "select id, version, due_at, decided_at, waiting, positions, sequences, body"
@@ -62,23 +66,23 @@ class RowStore(Generic[S]):
             f" from {table} where due_at <= $1 and not waiting"
             " order by due_at, id limit $2 for update skip locked"
         )
-        self._next_due = f"select min(due_at) from {table} where due_at is not null and not waiting"
-        self._save = (
+        self._next_due = f"select min(due_at) from {table} where due_at <= $1 and not waiting"
+        self._update = (
             f"update {table} as old set version = old.version + 1, due_at = new.due_at,"
             " decided_at = new.decided_at, waiting = new.waiting, positions = new.positions::json,"
-            " sequences = new.sequences::json, body = new.body"
-            " from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::boolean[],"
-            " $6::text[], $7::text[], $8::text[]) as new (id, version, due_at, decided_at, waiting,"
-            " positions, sequences, body) where old.id = new.id and old.version = new.version"
+            " sequences = new.sequences::json, body = coalesce(new.body, old.body)"
+            " from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::boolean[], $5::text[],"
+            " $6::text[], $7::text[], $8::bigint[]) as new (id, due_at, decided_at, waiting,"
+            " positions, sequences, body, version) where old.id = new.id and old.version = new.version"
         )
 
     async def lock(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[S]]:
-        """The rows of these ids, locked in id order; missing ones are made empty."""
-        wanted = sorted(set(ids))
+        """The rows of these ids, locked in id order; new ones are stored when they are saved."""
+        wanted = sorted(set(ids), key=attrgetter("int"))
         if not wanted:
             return {}
-        await connection.execute(self._insert, wanted)
-        return {r["id"]: self._row(r) for r in await connection.fetch(self._load, wanted)}
+        found = {r["id"]: self._row(r) for r in await connection.fetch(self._load, wanted)}
+        return {id: found.get(id) or self._new(id) for id in wanted}
 
     async def lock_due(
         self, connection: Connection, now: datetime, limit: int
@@ -86,10 +90,14 @@ class RowStore(Generic[S]):
         """Rows whose time has come, locked; those that another scanner holds are skipped."""
         return {r["id"]: self._row(r) for r in await connection.fetch(self._due, now, limit)}
 
-    async def next_due(self, connection: Connection) -> datetime | None:
-        """The earliest deadline of all rows."""
-        due: datetime | None = await connection.fetchval(self._next_due)
+    async def next_due(self, connection: Connection, until: datetime) -> datetime | None:
+        """The earliest deadline up to an instant: what lies beyond would be sought among dead entries."""
+        due: datetime | None = await connection.fetchval(self._next_due, until)
         return due
+
+    def _new(self, id: UUID) -> Row[S]:
+        state = self._aggregate.empty(id)
+        return Row(id, 0, state, None, _LONG_AGO, None, waiting=False, positions={}, sequences={})
 
     def _row(self, record: Any) -> Row[S]:
         positions = json.loads(record["positions"])
@@ -98,13 +106,12 @@ class RowStore(Generic[S]):
             for name in list(positions)
             if name.startswith(_PARKED)
         }
-        body = record["body"]
+        state = self._aggregate.decode(record["body"])
         return Row(
             id=record["id"],
             version=record["version"],
-            state=self._aggregate.decode(body)
-            if body != _NEW
-            else self._aggregate.empty(record["id"]),
+            state=state,
+            stored=state,
             decided_at=record["decided_at"],
             due_at=record["due_at"],
             waiting=record["waiting"],
@@ -115,23 +122,32 @@ class RowStore(Generic[S]):
 
     async def save(self, connection: Connection, rows: Sequence[Row[S]]) -> None:
         """Save changed rows. Raises TransientError when somebody else changed one meanwhile."""
-        changed = [row for row in rows if row.changed]
-        if not changed:
-            return
+        new = [row for row in rows if row.changed and not row.version]
+        old = [row for row in rows if row.changed and row.version]
+        if new:
+            done = await connection.execute(self._insert, *self._columns(new))
+            _expect(done, f"INSERT 0 {len(new)}")
+        if old:
+            versions = [row.version for row in old]
+            done = await connection.execute(self._update, *self._columns(old), versions)
+            _expect(done, f"UPDATE {len(old)}")
+
+    def _columns(self, rows: Sequence[Row[S]]) -> tuple[list[object], ...]:
         encode = self._aggregate.encode
-        done = await connection.execute(
-            self._save,
-            [row.id for row in changed],
-            [row.version for row in changed],
-            [row.due_at for row in changed],
-            [row.decided_at for row in changed],
-            [row.waiting for row in changed],
-            [_positions(row) for row in changed],
-            [json.dumps(row.sequences) for row in changed],
-            [encode(row.state) for row in changed],
+        return (
+            [row.id for row in rows],
+            [row.due_at for row in rows],
+            [row.decided_at for row in rows],
+            [row.waiting for row in rows],
+            [_positions(row) for row in rows],
+            [json.dumps(row.sequences) for row in rows],
+            [None if row.state is row.stored else encode(row.state) for row in rows],
         )
-        if done != f"UPDATE {len(changed)}":
-            raise TransientError("a state row was changed by somebody else")
+
+
+def _expect(done: str, wanted: str) -> None:
+    if done != wanted:
+        raise TransientError("a state row was changed by somebody else")
 
 
 def _positions(row: Row[Any]) -> str:

@@ -40,6 +40,8 @@ class ServiceSettings(KafkaSettings):
     log_format: Literal["json", "console"] = "json"
     consumer_batch_max: int = Field(default=500, ge=1, le=2000)
     due_batch_max: int = Field(default=500, ge=1, le=5000)
+    #: How much the process gives way to others on a busy machine, as `nice` counts: 0 not at all.
+    niceness: int = Field(default=0, ge=0, le=19)
     #: Dead letters in a row after which consuming stops.
     dlq_consecutive_max: int = Field(default=200, ge=1)
     #: Share of dead letters among the last 1000 messages after which consuming stops.

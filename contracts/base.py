@@ -4,13 +4,14 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+#: How contracts and stored states are read and written.
+STRICT = ConfigDict(frozen=True, strict=True, extra="ignore", ser_json_timedelta="iso8601")
+
 
 class Frozen(BaseModel):
     """An immutable value; wrong types are refused, unknown fields of a newer writer are dropped on read."""
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", ser_json_timedelta="iso8601"
-    )
+    model_config = STRICT
 
 
 class Data(Frozen):

@@ -1,6 +1,5 @@
 """Keyed digests of what a customer knows about a purchase, so that names and addresses stay out of topics (S-43)."""
 
-import hashlib
 import hmac
 import unicodedata
 
@@ -8,4 +7,4 @@ import unicodedata
 def identity_digest(key: bytes, text: str) -> str:
     """HMAC-SHA256 of a name or e-mail address, ignoring case, width and spacing; hexadecimal."""
     normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return hmac.new(key, normal.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, normal.encode(), "sha256").hex()

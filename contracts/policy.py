@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -178,7 +179,7 @@ class ProviderPolicy(Frozen):
             )
         return value
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The name of this version, stamped on facts: its effective date."""
         return self.effective_from.isoformat()

@@ -37,7 +37,7 @@ _is_rfc_3339 = re.compile(_RFC_3339).fullmatch
 
 
 def _in_utc(value: Any, info: ValidationInfo) -> Any:
-    if info.mode == "json" and isinstance(value, str):
+    if isinstance(value, str) and info.mode == "json":
         if not _is_rfc_3339(value):
             raise ValueError("must be a time from 2000 to 2199 such as 2025-01-31T10:00:00Z")
         value = datetime.fromisoformat(value)
@@ -45,7 +45,7 @@ def _in_utc(value: Any, info: ValidationInfo) -> Any:
         return value
     if not _FIRST <= value < _END:
         raise ValueError("must lie between the years 2000 and 2200")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def _known_currency(value: str) -> str:

@@ -32,7 +32,7 @@ class Room:
         """The row of an id, made when it is missing."""
         if id not in self.rows:
             empty = self.aggregate.empty(id)
-            self.rows[id] = Row(id, 0, empty, _LONG_AGO, None, False, {}, {})
+            self.rows[id] = Row(id, 0, empty, None, _LONG_AGO, None, False, {}, {})
         return self.rows[id]
 
     def hear(self, record: Record, now: datetime) -> tuple[list[OutboxRow], Problem | None]:

@@ -17,7 +17,7 @@ from contracts.topics import BILLING_COMMANDS, PAYMENTS_EVENTS, TOPIC_OF
 from contracts.values import customer_id, subscription_id
 from services.billing.alerts import alert
 from services.billing.domain.decide import decide, next_deadline
-from services.billing.domain.subscription import Subscription
+from services.billing.domain.subscription import STORED, Subscription
 
 _CUSTOMERS = """
 insert into customer (id, sequence, occurred_at)
@@ -63,8 +63,8 @@ def subscriptions(policies: Policies, digest_key: bytes) -> Aggregate[Subscripti
     return Aggregate(
         table="subscription",
         empty=lambda id: Subscription(subscription_id=id),
-        decode=Subscription.model_validate_json,
-        encode=lambda state: state.model_dump_json(exclude_none=True),
+        decode=STORED.validate_json,
+        encode=lambda state: STORED.dump_json(state, exclude_none=True).decode(),
         key_of=key_of,
         decide=lambda state, message, now: decide(state, message, policies, digest_key, now),
         next_deadline=next_deadline,

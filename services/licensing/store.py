@@ -7,7 +7,7 @@ from contracts.envelope import Envelope
 from contracts.errors import Impossible
 from contracts.policy import Policies
 from services.licensing.domain.decide import decide, next_deadline
-from services.licensing.domain.license import License
+from services.licensing.domain.license import STORED, License
 
 
 def licenses(policies: Policies) -> Aggregate[License]:
@@ -15,8 +15,8 @@ def licenses(policies: Policies) -> Aggregate[License]:
     return Aggregate(
         table="license",
         empty=lambda id: License(subscription_id=id),
-        decode=License.model_validate_json,
-        encode=lambda state: state.model_dump_json(exclude_none=True),
+        decode=STORED.validate_json,
+        encode=lambda state: STORED.dump_json(state, exclude_none=True).decode(),
         key_of=key_of,
         decide=lambda state, message, now: decide(state, message, policies, now),
         next_deadline=next_deadline,

@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header, decode_header, make_header
-from email.parser import BytesHeaderParser
 from email.utils import format_datetime, formataddr, getaddresses
 from functools import lru_cache
 from quopri import encodestring
@@ -98,10 +98,10 @@ def compose(
 ) -> bytes:
     """The mail as bytes with CRLF. Raises UnsafeMail when it is not exactly what was meant."""
     values = (
-        formataddr((safe_name(sender_name), sender_address)),
+        _from(sender_name, sender_address),
         formataddr((to_name, safe_address(to_address))),
         _encoded(content.subject),
-        format_datetime(date),
+        _date(date),
         labels.message_id,
         "auto-generated",
         content.language,
@@ -117,9 +117,9 @@ def compose(
             head.encode("ascii"),
             b"\r\n",
             _MARK,
-            _part(b"plain", content.text),
+            _part(b"plain", _quoted(content.text)),
             _MARK,
-            _part(b"html", content.html),
+            _part(b"html", _quoted_parts(content.html_parts)),
             _MARK,
             b"--\r\n",
         )
@@ -130,16 +130,34 @@ def compose(
 
 def inspect(payload: bytes, to_address: str, subject: str) -> None:
     """Read the final bytes as a mail server would. Raises UnsafeMail at any surprise."""
-    seen = BytesHeaderParser().parsebytes(payload[: payload.index(b"\r\n\r\n") + 4])
-    if tuple(seen.keys()) != HEADERS:
+    # A line that goes on is one that starts with a space (RFC 5322, 2.2.3); we write no tab.
+    head = payload[: payload.index(b"\r\n\r\n")].decode("ascii").replace("\r\n ", " ")
+    fields = [line.partition(": ") for line in head.split("\r\n")]
+    if tuple(name for name, _, _ in fields) != HEADERS or len(head.splitlines()) != len(HEADERS):
         raise UnsafeMail("UNSAFE_HEADERS", "The headers are not the expected ones.")
-    recipients = [address for _, address in getaddresses(seen.get_all("To", []))]
+    seen = {name: value for name, _, value in fields}
+    recipients = [address for _, address in getaddresses([seen["To"]])]
     if recipients != [to_address]:
         raise UnsafeMail("UNSAFE_ADDRESS", "The mail is not addressed to exactly one recipient.")
-    if str(make_header(decode_header(seen["Subject"]))) != subject:
+    if _decoded(seen["Subject"]) != subject:
         raise UnsafeMail("UNSAFE_SUBJECT", "The subject does not read as it was written.")
     if max(map(len, payload.split(b"\r\n"))) > _LINE_MAX:
         raise UnsafeMail("UNSAFE_LINES", "A line is longer than mail allows.")
+
+
+@lru_cache(maxsize=256)
+def _from(name: str, address: str) -> str:
+    return formataddr((safe_name(name), address))
+
+
+@lru_cache(maxsize=64)  # a batch has one date
+def _date(date: datetime) -> str:
+    return format_datetime(date)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(subject: str) -> str:
+    return str(make_header(decode_header(subject)))
 
 
 @lru_cache(maxsize=4096)  # subjects name no customer, so few differ
@@ -149,10 +167,24 @@ def _encoded(subject: str) -> str:
     return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
-def _part(subtype: bytes, text: str) -> bytes:
-    # A bare CR would survive the encoder and could end a line where no line ends.
-    body = encodestring(text.replace("\r", "").encode()).replace(b"\n", b"\r\n")
+def _part(subtype: bytes, body: bytes) -> bytes:
     return (
         b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + body
+    )
+
+
+def _quoted(text: str) -> bytes:
+    # A bare CR would survive the encoder and could end a line where no line ends.
+    return encodestring(text.replace("\r", "").encode()).replace(b"\n", b"\r\n")
+
+
+#: Only for what the forms say: what is a customer's own is not kept here.
+_quoted_form = lru_cache(maxsize=4096)(_quoted)
+
+
+def _quoted_parts(parts: Sequence[str]) -> bytes:
+    """A soft line break after each part, so that those of the form need to be encoded only once."""
+    return b"=\r\n".join(
+        _quoted(part) if number % 2 else _quoted_form(part) for number, part in enumerate(parts)
     )

@@ -1,7 +1,7 @@
 """A letter becomes subject, text and HTML in the customer's language. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from babel.units import format_unit
 from jinja2 import FileSystemLoader, StrictUndefined, Template, pass_context, select_autoescape
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
 from mjml import mjml2html
 from pydantic import JsonValue
 
@@ -27,17 +28,24 @@ FOLDER = Path(__file__).parent / "templates"
 #: The language that every kind is written in.
 DEFAULT_LANGUAGE = "en"
 _UNITS = {"Y": "duration-year", "M": "duration-month", "W": "duration-week", "D": "duration-day"}
+#: What stands in the MJML for a value of the letter, by its number.
+_PLACE = re.compile(r"\[\[([0-9]+)\]\]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The content of one mail."""
+    """The content of one mail; parts of the HTML are in turn the form's and the letter's."""
 
     language: str
     subject: str
     text: str
-    html: str
+    html_parts: tuple[str, ...]
+
+    @property
+    def html(self) -> str:
+        """The HTML as a reader gets it."""
+        return "".join(self.html_parts)
 
 
 class Letterhead:
@@ -53,14 +61,16 @@ class Letterhead:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        environment.globals.clear()  # nothing is called, and every letter would copy them
         environment.filters.update(day=_day, moment=_moment, money=_money, term=_term)
+        forms = environment.overlay(finalize=_placed)
         self._templates: dict[tuple[str, str], tuple[Template, Template, Template]] = {}
         for subject in sorted(folder.glob("*/*/subject.txt")):
             kind, language = subject.parts[-3:-1]
             self._templates[kind, language] = (
                 environment.get_template(f"{kind}/{language}/subject.txt"),
                 environment.get_template(f"{kind}/{language}/body.txt"),
-                environment.get_template(f"{kind}/{language}/body.mjml"),
+                forms.get_template(f"{kind}/{language}/body.mjml"),
             )
 
     def languages(self, kind: MailKind) -> tuple[str, ...]:
@@ -85,14 +95,35 @@ class Letterhead:
         if (kind, spoken.language) not in self._templates:
             spoken = _locale(DEFAULT_LANGUAGE)
         zone = _zone(time_zone) or _zone(str(letter.get("billing_tz"))) or ZoneInfo("UTC")
-        shown = {**letter, "name": name, "_locale": spoken, "_zone": zone}
+        values: list[str] = []
+        shown = {**letter, "name": name, "_locale": spoken, "_zone": zone, "_values": values}
         subject, text, body = self._templates[kind, spoken.language]
         return Rendered(
             spoken.language,
             subject.render(shown).strip(),
             _BLANK_LINES.sub("\n\n", text.render(shown)).strip() + "\n",
-            mjml2html(body.render(shown)),
+            _filled(_compiled(body.render(shown)), values),
         )
+
+
+@pass_context
+def _placed(context: Context, value: object) -> Markup:
+    """Keep a value for later, as safe HTML; its place in the MJML."""
+    values: list[str] = context["_values"]
+    values.append(escape(value))
+    return Markup(f"[[{len(values) - 1}]]")
+
+
+@lru_cache(maxsize=1024)  # kinds, languages and what their letters leave out
+def _compiled(form: str) -> tuple[str, ...]:
+    """The HTML of MJML without values: text and numbers of values in turn."""
+    return tuple(_PLACE.split(mjml2html(form)))
+
+
+def _filled(form: tuple[str, ...], values: Sequence[str]) -> tuple[str, ...]:
+    parts = list(form)
+    parts[1::2] = [values[int(number)] for number in form[1::2]]
+    return tuple(parts)
 
 
 @lru_cache(maxsize=512)

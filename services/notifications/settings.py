@@ -14,6 +14,8 @@ class NotificationsSettings(ServiceSettings):
 
     database_url: SecretStr = Field(validation_alias=database_of("notifications"))
     http_port: int = Field(default=8083, ge=0, le=65535, validation_alias="NOTIFICATIONS_HTTP_PORT")
+    #: A burst of mail does not keep entitlements waiting: nobody waits for a mail as for access.
+    niceness: int = Field(default=10, ge=0, le=19, validation_alias="NOTIFICATIONS_NICENESS")
 
     #: smtp://, submission:// (STARTTLS) or smtps://, with user:password@ where needed.
     smtp_url: SecretStr = Field(

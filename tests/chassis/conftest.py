@@ -109,7 +109,7 @@ async def desk(pool: asyncpg.Pool, stack: WorkerStack) -> AsyncIterator[Desk]:
 def make_processor(
     pool: asyncpg.Pool,
     limits: Limits | None = None,
-    wake: Callable[[], None] = lambda: None,
+    wake: Callable[[bool, bool], None] = lambda published, near: None,
     clock: Clock | None = None,
     **changes: Any,
 ) -> Processor[Any]:

@@ -41,6 +41,23 @@ async def test_what_is_not_due_is_left_and_the_next_deadline_is_told(desk: Desk)
     assert next_due == await desk.pool.fetchval("select due_at from tally")
 
 
+async def test_a_deadline_far_ahead_is_left_to_a_later_look(desk: Desk) -> None:
+    await _alarm(desk, 120_000)
+    assert await desk.processor.run_due(cause_of, 500) == (0, None)
+
+
+@pytest.mark.parametrize(("milliseconds", "near"), [(0, True), (30_000, True), (120_000, False)])
+async def test_only_a_near_deadline_wakes_the_scan(
+    desk: Desk, pool: Any, milliseconds: int, near: bool
+) -> None:
+    heard: list[tuple[bool, bool]] = []
+    processor = make_processor(pool, wake=lambda published, near: heard.append((published, near)))
+    command = tally.command(desk.id, f"{tally.ALARM}{milliseconds}")
+    await processor.consume([desk.topics.of(command)])
+    await processor.consume([desk.topics.of(command)])
+    assert heard == [(True, near), (False, False)]
+
+
 async def test_a_waiting_key_is_skipped_until_it_is_settled(desk: Desk) -> None:
     await _alarm(desk)
     await desk.processor.consume([desk.topics.of(tally.outcome(desk.id, "two", 2))])

@@ -53,7 +53,7 @@ def test_an_example_is_pretty_printed(type_: str) -> None:
 
 @types
 def test_an_example_names_key_schema_and_time_as_the_topic_table_says(type_: str) -> None:
-    message, topic = decode(EXAMPLE_FILES[type_].read_bytes()), TOPIC_OF[type_]
+    message = decode(EXAMPLE_FILES[type_].read_bytes())
     assert message.subject in SUBJECTS[key_name(type_)]
     assert message.dataschema == f"urn:tenure:{type_}"
     assert message.providerid == "online-store"

@@ -19,8 +19,11 @@ _POINTS = (
     "consumer.after_commit",
 )
 _CASES = [
-    *(("billing", point, 3) for point in _POINTS),
-    ("licensing", "consumer.after_claim", 2),
+    ("billing", "consumer.after_fetch", 3),
+    ("billing", "consumer.after_claim", 3),
+    ("billing", "consumer.before_commit", 1),
+    ("billing", "consumer.after_commit", 3),
+    ("licensing", "consumer.after_claim", 1),
     ("licensing", "consumer.after_commit", 3),
     ("notifications", "consumer.after_fetch", 2),
     ("notifications", "consumer.before_commit", 3),
@@ -40,7 +43,7 @@ async def test_a_kill_in_the_consumer_changes_no_effect(
     ahead = await scene.ahead(service)
     if point == "consumer.after_commit":
         assert ahead > 0, "the batch is durable and its offsets are not committed"
-    else:
+    elif hit == 1:  # later, batches before this one may be durable without their offsets
         assert ahead == 0, "nothing of the batch is durable"
     inbox = f"select count(*) from {service}.inbox"
     before = await scene.count(inbox)

@@ -68,7 +68,7 @@ def decide(
     foreseen = announcements(known)
     said = say(known, foreseen, speaker, now)
     due_at = _due_at(known, due, foreseen, said, now)
-    return subscription.model_copy(update={"said": said, "due_at": due_at}), tuple(speaker.said)
+    return replace(subscription, said=said, due_at=due_at), tuple(speaker.said)
 
 
 def next_deadline(subscription: Subscription) -> datetime | None:
@@ -111,9 +111,7 @@ def _named(subscription: Subscription, message: Envelope) -> Subscription:
     """The subscription under the provider's name and reference, which the first upstream message tells."""
     if subscription.provider_id or message.source.startswith(OWN_SOURCE) or _is_command(message):
         return subscription
-    return subscription.model_copy(
-        update={"provider_id": message.providerid, "reference": message.subject}
-    )
+    return replace(subscription, provider_id=message.providerid, reference=message.subject)
 
 
 def _with_verdicts(
@@ -161,7 +159,7 @@ def _stamp_payments(subscription: Subscription, known: Standing) -> Subscription
                 fact = replace(fact, verdict=code)
                 changed = True
         stamped.append(fact)
-    return subscription.model_copy(update={"facts": tuple(stamped)}) if changed else subscription
+    return replace(subscription, facts=tuple(stamped)) if changed else subscription
 
 
 def _due_at(

@@ -1,12 +1,13 @@
 """The subscription: its facts in canonical order, and what billing has said about them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, with_config
 
-from contracts.base import Frozen
+from contracts.base import STRICT
 from contracts.values import Instant
 from services.billing.domain.facts import AnyFact, canonical
 
@@ -20,7 +21,9 @@ class Said:
     value: str = ""
 
 
-class Subscription(Frozen):
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class Subscription:
     """The state of one subscription in billing; everything else is derived from its facts."""
 
     subscription_id: UUID
@@ -29,7 +32,7 @@ class Subscription(Frozen):
     facts: tuple[AnyFact, ...] = ()
     said: tuple[Said, ...] = ()
     #: The next instant at which there is something to do; derived by decide, not stored in the body.
-    due_at: Instant | None = Field(default=None, exclude=True)
+    due_at: Annotated[Instant | None, Field(exclude=True)] = None
 
     def knows(self, fact_id: UUID) -> bool:
         """Whether a fact is known already."""
@@ -40,6 +43,8 @@ class Subscription(Frozen):
         fresh = [fact for fact in new if not self.knows(fact.fact_id)]
         if not fresh:
             return self
-        return self.model_copy(
-            update={"facts": tuple(sorted((*self.facts, *fresh), key=canonical))}
-        )
+        return replace(self, facts=tuple(sorted((*self.facts, *fresh), key=canonical)))
+
+
+#: How a subscription is written as JSON and read again.
+STORED = TypeAdapter(Subscription)

@@ -1,5 +1,6 @@
 """Licensing's one decision: learn the fact, derive the timeline, say what is new, corrections first."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -38,12 +39,12 @@ def decide(
     present = Change(learned.history, stages, position) if position is not None else None
     speaker = Speaker(SERVICE, message.cause_id, str(learned.subscription_id), learned.provider_id)
     said = say(learned, foreseen, present, speaker, now)
-    learned = learned.model_copy(update={"said": said})
+    learned = replace(learned, said=said)
     latest = entitlement(learned, stages, now)
     if latest and (told or speaker.said or latest.seats != learned.seats_told):
         speaker.say(latest, now, policy_version=latest.policy_version)
-        learned = learned.model_copy(update={"seats_told": latest.seats})
-    learned = learned.model_copy(update={"due_at": _due_at(learned, foreseen, now)})
+        learned = replace(learned, seats_told=latest.seats)
+    learned = replace(learned, due_at=_due_at(learned, foreseen, now))
     return learned, tuple(speaker.said)
 
 

@@ -1,12 +1,13 @@
 """The license: what billing told about one subscription, and what licensing said about access."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, with_config
 
 from contracts import billing
-from contracts.base import Frozen
+from contracts.base import STRICT
 from contracts.envelope import Envelope
 from contracts.values import Instant, Seats
 from ledger.history import History
@@ -23,14 +24,16 @@ class Said:
     event_id: UUID
 
 
-class License(Frozen):
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class License:
     """The state of one subscription in licensing; status and access are derived, never stored."""
 
     subscription_id: UUID
     provider_id: str = ""
     #: The fact of the order that created it; an earlier one that arrives late takes its place.
     ordered_by: UUID | None = None
-    history: History = History()
+    history: History = field(default_factory=History)
     #: The charges asked for, which answers name by their charge_id.
     charges: tuple[Charge, ...] = ()
     said: tuple[Said, ...] = ()
@@ -39,14 +42,18 @@ class License(Frozen):
     #: Last position read on billing.events, for the readers of the entitlement.
     source_sequence: int = 0
     #: The next instant at which there is something to say; derived by decide, not stored in the body.
-    due_at: Instant | None = Field(default=None, exclude=True)
+    due_at: Annotated[Instant | None, Field(exclude=True)] = None
+
+
+#: How a license is written as JSON and read again.
+STORED = TypeAdapter(License)
 
 
 def learn(license: License, message: Envelope) -> License:
     """The license after one message of billing; the same license when it does not concern access."""
     data = message.data
     history = license.history
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if isinstance(data, billing.SubscriptionCreated):
         if data.corrects and license.ordered_by:
             history = history.without_will(license.ordered_by)
@@ -57,11 +64,10 @@ def learn(license: License, message: Envelope) -> License:
     history, charges = learn_charge(history, license.charges, data)
     if history == license.history and charges == license.charges and not changes:
         return license
-    return license.model_copy(
-        update={
-            **changes,
-            "history": history,
-            "charges": charges,
-            "source_sequence": message.sequence or license.source_sequence,
-        }
+    return replace(
+        license,
+        history=history,
+        charges=charges,
+        source_sequence=message.sequence or license.source_sequence,
+        **changes,
     )

@@ -57,7 +57,7 @@ class Office:
             pool,
             self.clock,
             Limits(10, 0.5),
-            lambda: None,
+            lambda published, near: None,
         )
 
     def mailer(self, **settings: Any) -> Mailer:

@@ -157,3 +157,16 @@ def test_user_text_is_escaped_in_html(letterhead: Letterhead) -> None:
     assert "<b>Ada" not in mail.html
     assert "<img/onerror" not in mail.html
     assert "49" not in words(mail.html).split("order")[1].split("were")[0]
+
+
+def test_letters_of_one_form_share_no_value(letterhead: Letterhead) -> None:
+    """The HTML of a form is made once; what stands in it is each customer's own."""
+    letter = letter_of_kind("order-confirmation")
+    other = {**letter, "order_id": "[[0]]&[[1]]", "link": "https://store.example.com/?a=1&b=2"}
+    first = render(letterhead, "order-confirmation", letter, name="Ada")
+    second = render(letterhead, "order-confirmation", other, name="Grace")
+    assert "Ada" in first.html
+    assert "Ada" not in second.html
+    assert "your order [[0]]&amp;[[1]]." in words(second.html)
+    assert second.html.count('href="https://store.example.com/?a=1&amp;b=2"') == 2
+    assert render(letterhead, "order-confirmation", letter, name="Ada") == first
