@@ -26,7 +26,7 @@ from tests.support.life import Life
 
 _SOAK = os.environ.get("SOAK") == "1"
 _LIVES = settings(
-    max_examples=1500 if _SOAK else 60,
+    max_examples=2000 if _SOAK else 200,
     stateful_step_count=60 if _SOAK else 25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -376,3 +376,87 @@ TestLives = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarn
     Lives.TestCase
 )
 TestLives.settings = _LIVES
+
+
+def _start(
+    provider: str, term: str, start: str, *, auto_renew: bool = True, paid: bool = True
+) -> dict[str, Any]:
+    """How a life begins."""
+    tz = "Europe/Berlin" if provider == "online-store" else None
+    return {
+        "provider": provider,
+        "term": term,
+        "type": "update",
+        "auto_renew": auto_renew,
+        "start": start,
+        "tz": tz,
+        "paid": paid,
+    }
+
+
+def _order(*, term: str, late: str = "now", pays: bool = True) -> dict[str, Any]:
+    """Another order."""
+    return {"late": late, "pays": pays, "auto_renew": True, "term": term}
+
+
+Steps = tuple[tuple[str, dict[str, Any]], ...]
+#: Lives that once broke an invariant, as short as they could be made.
+_ONCE: dict[str, Steps] = {
+    "a pause counts again, so its end is not told before it comes": (
+        ("begin", _start("isp-classic", "P1M", "2025-03-30T01:15Z", auto_renew=False)),
+        ("provider_pauses", {"late": "now", "mode": None, "span": "1d"}),
+        ("first_payment", {"late": "now-1m", "repeat": 2}),
+        ("refund_fails", {"late": "now-40d"}),
+    ),
+    "an older payment gives a pause back that a refund had ended": (
+        ("begin", _start("isp-classic", "P6M", "2024-01-31T12:00Z", paid=False)),
+        ("another_order", _order(late="now-20h", pays=False, term="P1Y")),
+        ("another_order", _order(term="P2W")),
+        ("pause", {"mode": "freeze_term", "span": "40d"}),
+        ("provider_refunds", {"late": "now-20h", "which": 0, "full": True}),
+        ("payment", {"late": "now-40d", "kind": "renewal", "repeat": 1}),
+    ),
+    "limited periods lie behind each other, not side by side, beside an open one": (
+        ("begin", _start("app-store-like", "unlimited", "2025-03-30T01:15Z")),
+        ("another_order", _order(term="P1Y")),
+        ("payment", {"late": "now-4d", "kind": "renewal", "repeat": 1}),
+        ("provider_changes_settings", {"late": "now", "seats": 1, "term": "P6M"}),
+    ),
+    "two refunds of one order that wait for it": (
+        ("begin", _start("isp-classic", "unlimited", "2024-01-31T12:00Z", paid=False)),
+        ("provider_refunds", {"late": "now", "which": 4, "full": True}),
+        ("provider_refunds", {"late": "now", "which": 7, "full": False}),
+        ("first_order", {"late": "now", "repeat": 2}),
+    ),
+    "two refunds cross an order and its payment": (
+        ("begin", _start("ksc-like", "P1M", "2024-01-31T12:00Z", paid=False)),
+        ("payment", {"late": "now", "kind": "manual", "repeat": 1}),
+        ("provider_refunds", {"late": "now", "which": 7, "full": True}),
+        ("another_order", _order(late="now-20h", term="P1M")),
+        ("provider_refunds", {"late": "now", "which": 6, "full": True}),
+        ("first_order", {"late": "now", "repeat": 3}),
+    ),
+    "a second success of a charge, older than the one that was accepted": (
+        ("begin", _start("online-store", "P3M", "2024-01-31T12:00Z", paid=False)),
+        ("first_order", {"late": "now", "repeat": 3}),
+        ("to_the_end", {"before": timedelta(0)}),
+        ("charge_paid", {"late": "now-40d", "repeat": 3}),
+    ),
+    "a failed payment of an instant with two payments and a lost dispute": (
+        ("begin", _start("ksc-like", "P1M", "2024-01-31T12:00Z", paid=False)),
+        ("time_passes", {"span": "3h"}),
+        ("charge_fails", {"late": "now-20h", "final": True}),
+        ("payment", {"late": "now", "kind": "renewal", "repeat": 2}),
+        ("another_order", _order(term="P3M")),
+        ("payment_fails", {"late": "now", "kind": "prepayment"}),
+        ("dispute_ends", {"late": "now-1m", "outcome": "lost", "last": True}),
+    ),
+}
+
+
+@pytest.mark.parametrize("steps", _ONCE.values(), ids=_ONCE)
+def test_what_once_broke_an_invariant(steps: Steps) -> None:
+    lives = Lives()
+    for name, given in steps:
+        getattr(Lives, name)(lives, **given)
+        lives.the_audit_finds_nothing()

@@ -10,6 +10,7 @@ from contracts.policy import ProviderPolicy
 from contracts.values import Interval, WithdrawalReason
 from ledger.bounds import bounds_from_end
 from ledger.calendar import is_short, nominal
+from ledger.endings import GAP_AT_MOST
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
 from services.billing.domain.pauses import open_pause
@@ -115,8 +116,7 @@ def request_charge(
 ) -> facts.ChargeRequested | None:
     """The verdict to charge; None when the period can no longer be recovered by it."""
     terms = terms_in_force(known)
-    charge_by = recoverable_until(known, due.period)
-    if terms is None or now >= charge_by:
+    if terms is None or now >= recoverable_until(known, due.period):
         return None
     bounds = bounds_from_end(known.history, due.period, terms.plan.term, terms.billing_tz)
     name = f"charge:{due.period.period_id}"
@@ -128,7 +128,7 @@ def request_charge(
         period=Interval(start=bounds.start, end=bounds.end),
         plan=terms.plan,
         amount=terms.amount,
-        charge_by=charge_by,
+        charge_by=charge_by(known, due.period),
         waived=due.waived,
     )
 
@@ -143,6 +143,13 @@ def recoverable_until(known: Standing, period: PaidPeriod) -> datetime:
         raise ValueError("an unlimited period does not end")
     policy = known.policy(period.policy_version)
     return end + policy.grace + policy.hold
+
+
+def charge_by(known: Standing, period: PaidPeriod) -> datetime:
+    """Until when a charge may be answered: while it recovers, or the day that access waits for it (Q4, Q7)."""
+    until = recoverable_until(known, period)
+    policy = known.policy(period.policy_version)
+    return until if policy.grace else max(until, until - policy.hold + GAP_AT_MOST)
 
 
 def withdrawals(known: Standing, cause_id: UUID, now: datetime) -> list[facts.ChargeWithdrawn]:
