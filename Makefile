@@ -38,6 +38,7 @@ check: $(READY) ## style, types, import arrows, published schemas
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(BIN)/python -m contracts.schema_files check
 	@$(BIN)/python -m ops.scenario.schema_file check
+	@$(BIN)/python -m ops.rules_page check
 	@$(BIN)/python -m contracts.compatibility
 
 bench: $(READY) ## throughput and latency beside the floor and a Faust agent, in one run
@@ -51,9 +52,10 @@ soak: $(READY) ## the long matrix: every crash point many times, with random kil
 fmt: $(READY) ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
-schemas: $(READY) ## write the JSON Schemas of the messages and of scenarios anew
+schemas: $(READY) ## write anew what is made from code: JSON Schemas, docs/rules.md
 	@$(BIN)/python -m contracts.schema_files write
 	@$(BIN)/python -m ops.scenario.schema_file write
+	@$(BIN)/python -m ops.rules_page write
 
 lock: ## resolve the pinned packages anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra devstack --extra dev pyproject.toml -o requirements-dev.lock

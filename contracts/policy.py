@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from pydantic import (
     AfterValidator,
@@ -78,7 +79,7 @@ def _whole_days(window: timedelta | None) -> timedelta | None:
 
 
 class ProviderPolicy(Frozen):
-    """One version of one provider's pack. Durations are ISO 8601 (`P7D`); `PT0S` means not offered.
+    """One version of one provider's pack (S-02). Durations are ISO 8601 (`P7D`); `PT0S` means not offered.
 
     A field is judged together with those above it, so that all faults of a pack are told at once.
     """
@@ -185,8 +186,8 @@ class ProviderPolicy(Frozen):
         return self.effective_from.isoformat()
 
     def link(self, reference: str) -> str:
-        """The management link of one subscription."""
-        return self.management_url.replace(_PLACE, reference)
+        """The management link of one subscription; the reference is quoted for a path."""
+        return self.management_url.replace(_PLACE, quote(reference, safe=""))
 
 
 def _only_with(names: str, value: timedelta, info: ValidationInfo) -> None:

@@ -69,6 +69,8 @@ Text = Annotated[
         pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
     ),
 ]
+#: An https address; long enough for any pack's link with any reference in it.
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https://[!-~]+$")]
 #: An identifier given by somebody else: printable, no spaces, 1 to 128 characters.
 Ref = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 #: A stable upper-case code that programs may compare, such as ORDER_UNKNOWN.

@@ -20,7 +20,7 @@ class Bounds:
 
 
 def bounds_from_end(history: History, previous: PaidPeriod, term: str, tz: str) -> Bounds:
-    """The period after `previous`, from its end, or from the end of a pause there (S-14b, Q17).
+    """The period after `previous`, from its end, or from the end of a pause there (S-10, S-14b, Q17).
 
     Raises ValueError when `previous` is unlimited.
     """
@@ -38,7 +38,7 @@ def bounds_from(start: datetime, term: str, tz: str) -> Bounds:
 
 
 def bounds_given(start: datetime, end: datetime | None, term: str, tz: str) -> Bounds:
-    """The period that upstream gave; its successors count from a given end that is not the term's (Q3)."""
+    """The period that upstream gave; its successors count from a given end that is not the term's (Q3, S-09)."""
     whole = end_of(start, term, 1, tz)
     if end is None or end == whole:
         return Bounds(start, whole, "given", start, 1)

@@ -39,7 +39,7 @@ def is_short(term: str) -> bool:
 
 
 def end_of(anchor: datetime, term: str, count: int, tz: str) -> datetime | None:
-    """The end of the `count`-th term counted from `anchor`; None when unlimited.
+    """The end of the `count`-th term counted from `anchor`; None when unlimited (S-08).
 
     Months and years keep the day and wall time of the anchor, never of a clipped date: Jan 31, Feb 28,
     Mar 31. A wall time that does not exist becomes the later, one that exists twice the first (Q21).

@@ -26,7 +26,7 @@ class Deadlines:
 
 
 def deadlines(history: History, policy: ProviderPolicy, period: PaidPeriod) -> Deadlines | None:
-    """The deadlines of a limited period, None when it is open."""
+    """The deadlines of a limited period, counted from its end, not from a failed payment (S-14a); None when open."""
     end = history.renewal_point(period)
     if end is None or period.end is None:
         return None
@@ -48,7 +48,7 @@ def ended_at(period: PaidPeriod, instant: datetime) -> datetime | None:
 def after_end(
     history: History, policy: ProviderPolicy, ended: PaidPeriod, instant: datetime
 ) -> Stage:
-    """The stage at an instant after the unrenewed end of a period. Raises ValueError when it is open.
+    """The stage at an instant after the unrenewed end of a period (S-14). Raises ValueError when it is open.
 
     Given back by a refund that failed so late that nothing is left, it counts from then.
     """
@@ -114,7 +114,7 @@ def _pause_at_end(
 
 
 def _reason_at_end(history: History, end: datetime) -> ExpiryReason | None:
-    """Why nothing follows at the end itself: a refunded renewal, or a cancellation before it (Q8)."""
+    """Why nothing follows at the end itself: a refunded renewal, or a cancellation before it (Q8, S-14c)."""
     if any(p.start >= end and p.taking_at(end) for p in history.periods):
         return "refunded_renewal"
     will = history.will_before(end)
@@ -157,7 +157,7 @@ def _followed(history: History, end: datetime, instant: datetime) -> bool:
 def _refund_after_end(
     ended: PaidPeriod, due: Deadlines, instant: datetime
 ) -> Iterator[tuple[datetime, ExpiryReason]]:
-    """A refund of the latest period in pause, grace or hold cuts it short, unless it fails (Q9)."""
+    """A refund of the latest period in pause, grace or hold cuts it short, unless it fails (Q9, S-14e)."""
     for taken in ended.takings:
         if due.paid_end <= taken.at < due.hold_end:
             back = taken.reinstated_at

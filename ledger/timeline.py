@@ -24,7 +24,10 @@ def timeline(history: History, policy_of: PolicyOf) -> tuple[Stage, ...]:
 
 
 def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage | None:
-    """The stage that holds at an instant, None before anything entitles (T2, T8-T15, T18-T28)."""
+    """The stage that holds at an instant, None before anything entitles (T2, T8-T15, T18-T28).
+
+    Grace and hold follow the version stamped on the period that ended (S-14d).
+    """
     running = [period for period in history.periods if period.covers(instant)]
     if running:
         period = max(running, key=lambda p: p.begins)

@@ -5,7 +5,19 @@ from uuid import UUID
 
 from contracts.base import Frozen
 from contracts.billing.event import BillingEvent
-from contracts.values import Channel, Code, Instant, Money, PauseMode, Plan, Ref, Seats, Term, Text
+from contracts.values import (
+    Channel,
+    Code,
+    Instant,
+    Money,
+    PauseMode,
+    Plan,
+    Ref,
+    Seats,
+    Term,
+    Text,
+    Url,
+)
 
 
 class SubscriptionCreated(BillingEvent):
@@ -67,7 +79,7 @@ class CancellationPendingAtProvider(BillingEvent):
 
     TYPE: ClassVar[str] = "billing.cancellation-pending-at-provider.v1"
     channel: Channel
-    link: Text
+    link: Url
     expected_by: Instant
 
 
@@ -75,7 +87,7 @@ class CancellationOverdueAtProvider(BillingEvent):
     """The provider never confirmed a cancellation that was begun: an operator should ask (S-59)."""
 
     TYPE: ClassVar[str] = "billing.cancellation-overdue-at-provider.v1"
-    link: Text
+    link: Url
     pending_since: Instant
 
 
@@ -131,4 +143,4 @@ class CommandRefused(BillingEvent):
     sentence: Text
     case_id: UUID | None = None
     available_from: Instant | None = None
-    link: Text | None = None
+    link: Url | None = None

@@ -135,6 +135,7 @@ class Expect(Part):
         Literal["open", "nothing"] | When | None, Field(union_mode="left_to_right")
     ] = None
     days_remaining: int | Literal["unlimited"] | None = None
+    seats: Annotated[dict[When, int], NowOr()] | None = None
     auto_renew: bool | None = None
     next_charge_at: Annotated[
         Literal["none", "asked"] | When | None,

@@ -64,6 +64,9 @@ def _values(play: Play, expect: Expect, sight: Sight) -> Iterator[tuple[str, str
         access = sight.access(play.at(moment))
         on = {name for name, value in access.capabilities if value} if access else set()
         yield f"capabilities at {moment}", _listed(works), _listed(on)
+    for moment, seats in (expect.seats or {}).items():
+        access = sight.access(play.at(moment))
+        yield f"seats at {moment}", str(seats), str(access.seats if access else "none")
     yield from _instants(play, expect, sight)
     if expect.days_remaining is not None:
         yield "days_remaining", str(expect.days_remaining), str(sight.days_remaining())

@@ -61,7 +61,7 @@ class Paid(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Fact):
-    """An attempt to take money failed."""
+    """An attempt to take money failed; before the end that changes nothing (S-36)."""
 
     fact: Literal["failed"] = "failed"
     order_id: str

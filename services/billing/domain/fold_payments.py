@@ -12,7 +12,7 @@ from services.billing.domain.standing import Charge, Standing
 
 
 def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID]) -> None:
-    """A success buys a period, is refused with a code, or waits for its order.
+    """A success buys a period (by hand or automatically, S-11), is refused with a code, or waits for its order.
 
     `accepted`: the payment whose acceptance was told, by order_id.
     """

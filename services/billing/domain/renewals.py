@@ -81,7 +81,7 @@ def _unpaused(known: Standing, instant: datetime) -> datetime:
 
 
 def due_charge(known: Standing, now: datetime) -> DueCharge | None:
-    """The next charge (S-34): once per period (Q4), not while a refund or dispute is open (Q16).
+    """The next charge (S-33, S-34): once per period (Q4), not while a refund or dispute is open (Q16).
 
     A charge that was withdrawn for a reason that has passed is asked for again. Where a charge waits
     for a proven reminder, waiting ends where the next period has to follow (Q19).
