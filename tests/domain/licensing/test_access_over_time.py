@@ -88,16 +88,31 @@ def test_after_a_long_stop_every_skipped_stage_is_said_in_order_with_its_anchor(
     assert late.stages == on_time.stages
 
 
-def test_without_grace_and_hold_the_end_is_the_end() -> None:
-    """S-14: active to expired at one instant, no phantom grace."""
+def _sudden(charge: str) -> Story:
+    """A subscription without grace and hold, never renewed."""
+    changes = {"grace": timedelta(0), "hold": timedelta(0), "charge": charge}
     packs = {
-        name: tuple(
-            pack.model_copy(update={"grace": timedelta(0), "hold": timedelta(0)}) for pack in packs
-        )
+        name: tuple(pack.model_copy(update=changes) for pack in packs)
         for name, packs in Story().policies.packs.items()
     }
-    story = Story(policies=type(Story().policies)(packs)).subscribe()
+    return Story(policies=type(Story().policies)(packs)).subscribe()
+
+
+def test_without_grace_and_hold_the_end_is_the_end() -> None:
+    """S-14: active to expired at one instant, no phantom grace."""
+    story = _sudden("by_provider")
     story.advance(END)
+    assert said_by_licensing(story)[1:] == [
+        ("period-ended", "2026-01-01"), ("expired", "2026-01-01"),
+    ]  # fmt: skip
+
+
+def test_without_grace_an_unanswered_charge_is_waited_for_a_day() -> None:
+    """Q7: access is kept, then the end counts as of the end."""
+    story = _sudden("by_us")
+    story.advance(END + timedelta(hours=24) - timedelta.resolution)
+    assert said_by_licensing(story)[1:] == []
+    story.advance(END + timedelta(hours=24))
     assert said_by_licensing(story)[1:] == [
         ("period-ended", "2026-01-01"), ("expired", "2026-01-01"),
     ]  # fmt: skip
