@@ -103,7 +103,7 @@ class Resumed(LicensingEvent):
 
 
 class Recovered(LicensingEvent):
-    """Paid again during grace or hold, or the dispute that held it is decided (T12, T14, T22)."""
+    """Paid again during grace or hold (T12, T14)."""
 
     TYPE: ClassVar[str] = "licensing.recovered.v1"
     period_id: UUID
@@ -125,7 +125,7 @@ class ExpiryReasonCorrected(LicensingEvent):
 
 
 class Reinstated(LicensingEvent):
-    """Access that was taken away counts again (T21)."""
+    """Access that was taken away counts again, or the dispute that held it is decided (T21, T22)."""
 
     TYPE: ClassVar[str] = "licensing.reinstated.v1"
     period_id: UUID

@@ -47,6 +47,10 @@ class Behaviour:
         return Behaviour(**{**value, "charges": charges})
 
 
+#: A message that is known up front: when, its type and data.
+Later = tuple[datetime, str, dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A message that the payment system will publish when `due_at` has come."""
@@ -62,7 +66,7 @@ class Customer:
     """A simulated customer with one subscription and everything that is known to happen up front.
 
     `payment_after_s` may be negative: then the payment is published before its order. `later` are
-    further messages at given instants, such as renewals that the provider charges by itself.
+    further messages at given instants: renewals that the provider charges by itself, pauses, disputes.
     """
 
     provider_id: str
@@ -77,7 +81,7 @@ class Customer:
     auto_renew: bool = True
     payment_after_s: int | None = 60
     behaviour: Behaviour = field(default_factory=Behaviour)
-    later: tuple[tuple[datetime, str, dict[str, Any]], ...] = ()
+    later: tuple[Later, ...] = ()
 
     @property
     def money(self) -> dict[str, Any]:

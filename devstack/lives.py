@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from devstack.behaviour import DECLINES, Attempt, Behaviour, Customer
+from devstack.behaviour import DECLINES, Attempt, Behaviour, Customer, Later, instant
 
 START = datetime(2025, 1, 6, 9, tzinfo=UTC)
 #: Orders are placed at these instants only.
@@ -26,7 +26,11 @@ Ending = Literal[
     "cancels_after_charge",
     "refunds_first",
     "refunds_renewal",
+    "pauses",
+    "disputes",
+    "changes_seats",
 ]
+What = Literal["cancel", "refund_first", "refund_renewal", "pause", "change_seats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,7 @@ class Act:
     at: datetime
     reference: str
     provider_id: str
-    what: Literal["cancel", "refund"]
-    order: Literal["first", "renewal"] = "first"
+    what: What
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,10 @@ class Life:
 
 
 _STORE: tuple[Ending, ...] = (
-    "renews", "renews", "lapses", "renews", "recovers_in_grace", "cancels", "renews", "refunds_first",
-    "recovers_in_hold", "renews", "refunds_renewal", "cancels_after_charge",
+    "renews", "disputes", "lapses", "changes_seats", "recovers_in_grace", "cancels", "renews",
+    "refunds_first", "recovers_in_hold", "pauses", "refunds_renewal", "cancels_after_charge",
 )  # fmt: skip
+_ISP: tuple[Ending, ...] = ("renews", "pauses", "lapses", "cancels", "recovers_in_grace")
 _DAY = timedelta(days=1)
 
 
@@ -92,39 +96,64 @@ def _store(number: int, name: str, at: datetime) -> Life:
         ordered_at=at,
         payment_after_s=-120 if number % 7 == 3 else 0 if number % 7 == 4 else 60,
         behaviour=behaviour,
+        later=_dispute(reference, at) if ending == "disputes" else (),
     )
     return Life(customer, ending, _acts(customer, ending))
 
 
+def _dispute(reference: str, at: datetime) -> tuple[Later, ...]:
+    """The bank asks for the money of the first order back, and gets it five weeks later."""
+    disputed = {
+        "order_id": f"{reference}-1",
+        "dispute_id": f"D-{reference}",
+        "amount": {"minor": 4999, "currency": "EUR"},
+        "reason": "not recognised",
+    }
+    return (
+        (at + 40 * _DAY, "payments.dispute-opened.v1", disputed),
+        (at + 75 * _DAY, "payments.dispute-lost.v1", disputed),
+    )
+
+
 def _acts(customer: Customer, ending: Ending) -> tuple[Act, ...]:
     at, year = customer.ordered_at, timedelta(days=365)
-    plans: dict[str, tuple[timedelta, Literal["cancel", "refund"], Literal["first", "renewal"]]] = {
-        "cancels": (200 * _DAY, "cancel", "first"),
-        "cancels_after_charge": (year - 10 * _DAY, "cancel", "first"),
-        "refunds_first": (12 * _DAY, "refund", "first"),
-        "refunds_renewal": (year - 6 * _DAY, "refund", "renewal"),
+    plans: dict[str, tuple[timedelta, What]] = {
+        "cancels": (200 * _DAY, "cancel"),
+        "cancels_after_charge": (year - 10 * _DAY, "cancel"),
+        "refunds_first": (12 * _DAY, "refund_first"),
+        "refunds_renewal": (year - 6 * _DAY, "refund_renewal"),
+        "pauses": (year - 65 * _DAY, "pause"),
+        "changes_seats": (150 * _DAY, "change_seats"),
     }
     if ending not in plans:
         return ()
-    after, what, order = plans[ending]
-    return (Act(at + after, customer.reference, customer.provider_id, what, order),)
+    after, what = plans[ending]
+    return (Act(at + after, customer.reference, customer.provider_id, what),)
 
 
 def _isp(number: int, name: str, at: datetime) -> Life:
-    """The provider charges by itself and cancels by itself."""
+    """The provider charges, cancels and pauses by itself."""
     reference = f"I-{2000 + number}"
-    ending: Ending = ("renews", "lapses", "cancels", "recovers_in_grace")[number // 3 % 4]
+    ending = _ISP[number // 3 % len(_ISP)]
     end = at.replace(year=at.year + 1) + timedelta(minutes=1)
+    away = timedelta(days=20)
     paid: dict[str, Any] = {
         "order_id": f"{reference}-2",
         "kind": "renewal",
         "amount": {"minor": 299, "currency": "EUR"},
     }
-    later: dict[str, tuple[tuple[datetime, str, dict[str, Any]], ...]] = {
+    resumes = {"mode": "freeze_term", "resumes_at": instant(at + 90 * _DAY)}
+    later: dict[str, tuple[Later, ...]] = {
         "renews": ((end - 5 * _DAY, "payments.payment-succeeded.v1", paid),),
         "recovers_in_grace": ((end + 6 * _DAY, "payments.payment-succeeded.v1", paid),),
         "cancels": (
             (at + 100 * _DAY, "payments.cancellation-requested.v1", {"channel": "provider"}),
+        ),
+        # Back before the pause ends by itself; the year that is left ends as much later.
+        "pauses": (
+            (at + 60 * _DAY, "payments.pause-requested.v1", resumes),
+            (at + 60 * _DAY + away, "payments.resume-requested.v1", {}),
+            (end + away - 5 * _DAY, "payments.payment-succeeded.v1", paid),
         ),
         "lapses": (),
     }

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from contracts.licensing import ExpiryReason
 from contracts.policy import ProviderPolicy
 from ledger.history import History, PaidPeriod
-from ledger.running import running_stage
+from ledger.running import held_by_disputes, running_stage
 from ledger.stage import Stage, active_since
 
 #: How long access is kept past the end while a charge is unanswered and no grace is offered (Q7).
@@ -50,12 +50,15 @@ def after_end(
 ) -> Stage:
     """The stage at an instant after the unrenewed end of a period (S-14). Raises ValueError when it is open.
 
-    Given back by a refund that failed so late that nothing is left, it counts from then.
+    Given back by a refund that failed so late that nothing is left, it counts from then. A dispute of
+    its money takes the place of grace as long as it is open; hold and expiry come when they are due.
     """
     due = deadlines(history, policy, ended)
     if due is None:
         raise ValueError("an open period does not end")
     stage = _after_end(history, policy, ended, due, instant)
+    if stage.status == "grace":  # neither gives a dispute access back by ending with its period
+        stage = held_by_disputes(history, policy, stage, instant)
     return replace(stage, start=max(stage.start, active_since(ended, instant)))
 
 
@@ -114,11 +117,11 @@ def _pause_at_end(
 
 
 def _reason_at_end(history: History, end: datetime) -> ExpiryReason | None:
-    """Why nothing follows at the end itself: a refunded renewal, or a cancellation before it (Q8, S-14c)."""
+    """Why nothing follows at the end itself: a refunded renewal, or renewal switched off before (Q8, S-14c)."""
     if any(p.start >= end and p.taking_at(end) for p in history.periods):
         return "refunded_renewal"
     will = history.will_before(end)
-    return "canceled" if will and will.reason == "canceled" else None
+    return "canceled" if will and will.ends else None
 
 
 def _stops(

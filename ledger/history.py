@@ -110,6 +110,11 @@ class Will:
     auto_renew: bool
     reason: WillReason
 
+    @property
+    def ends(self) -> bool:
+        """Whether it switched renewal off: by a cancellation, or by a refund (S-46)."""
+        return not self.auto_renew and self.reason != "ordered"
+
 
 #: Changes of will at one instant count in this order (Q2).
 _RANK = {"ordered": 0, "canceled": 1, "withdrawn": 2, "refunded": 3}

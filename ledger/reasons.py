@@ -105,7 +105,7 @@ def _situations(history: History, stage: Stage, instant: datetime) -> Iterator[S
         case "grace":
             yield "grace"
         case "hold":
-            if stage.runs:
+            if stage.disputed:
                 yield "disputed"
             else:
                 yield (
@@ -165,7 +165,7 @@ def _unanswered(stage: Stage, instant: datetime) -> bool:
 
 def _off(history: History, instant: datetime) -> bool:
     wills = [will for will in history.effective_wills if will.at <= instant]
-    return bool(wills) and wills[-1].reason == "canceled"
+    return bool(wills) and wills[-1].ends
 
 
 def causes_of(history: History, stage: Stage, instant: datetime) -> tuple[Cause, ...]:
@@ -187,16 +187,14 @@ def _causes(history: History, stage: Stage, instant: datetime) -> Iterator[Cause
     span = history.pause_at(instant) if stage.status == "paused" else None
     if span:
         yield Cause("pause", span.pause.fact_id, span.pause.at)
-    if stage.status == "hold" and stage.runs:
+    if stage.disputed:
         for dispute in history.disputes:
             if dispute.period_id == period.period_id and dispute.open_at(instant):
                 yield Cause("dispute", dispute.fact_id, dispute.at)
     if stage.reason == "canceled" or (
         stage.status in ("active", "paused") and _off(history, instant)
     ):
-        will = [w for w in history.effective_wills if w.reason == "canceled" and w.at <= instant][
-            -1
-        ]
+        will = [w for w in history.effective_wills if w.ends and w.at <= instant][-1]
         yield Cause("will", will.fact_id, will.at)
     if stage.status == "active" and _unanswered(stage, instant):
         for asked in history.asked:

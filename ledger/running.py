@@ -1,6 +1,7 @@
 """A period that runs: active, paused, or held by a dispute."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from contracts.policy import ProviderPolicy
@@ -20,14 +21,22 @@ def running_stage(
         return _paused(span, period, since, span.start + policy.pause_grace, instant)
     resumed = [span.end for span in history.pause_spans() if span.end <= instant]
     since = max([since, *resumed])
+    return held_by_disputes(history, policy, Stage("active", since, period, period.end), instant)
+
+
+def held_by_disputes(
+    history: History, policy: ProviderPolicy, usable: Stage, instant: datetime
+) -> Stage:
+    """What is usable by the payments, but on hold while its money is disputed, where the pack holds it (T22)."""
     if not policy.hold_on_dispute:
-        return Stage("active", since, period, period.end)
+        return usable
+    period = usable.period
     disputes = [d for d in history.disputes if d.period_id == period.period_id]
     held = _held_since(disputes, instant)
     if held:
-        return Stage("hold", max(held, since), period, None)
+        return Stage("hold", max(held, usable.start), period, None)
     decided = [d.closed_at for d in disputes if d.closed_at and d.at < d.closed_at <= instant]
-    return Stage("active", max([since, *decided]), period, period.end)
+    return replace(usable, start=max([usable.start, *decided]))
 
 
 def _held_since(disputes: Sequence[Dispute], instant: datetime) -> datetime | None:

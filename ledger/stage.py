@@ -39,6 +39,11 @@ class Stage:
         return self.since or self.start
 
     @property
+    def disputed(self) -> bool:
+        """Whether an open dispute holds access; only the bank knows until when (T22)."""
+        return self.status == "hold" and self.ends_at is None
+
+    @property
     def runs(self) -> bool:
         """Whether its period runs from its start on, usable or not; otherwise that has ended."""
         return self.period.covers(self.start)

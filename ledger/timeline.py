@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ledger.endings import after_end, deadlines, ended_at
-from ledger.history import History, PolicyOf
+from ledger.history import History, PaidPeriod, PolicyOf
 from ledger.running import running_stage
 from ledger.stage import Stage, active_since
 
@@ -28,7 +28,8 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
 
     Grace and hold follow the version stamped on the period that ended (S-14d).
     """
-    running = [period for period in history.periods if period.covers(instant)]
+    waiting = _behind_pause(history, instant)
+    running = [p for p in history.periods if p.covers(instant) and p not in waiting]
     if running:
         period = max(running, key=lambda p: p.begins)
         return running_stage(history, policy_of(period.policy_version), period, instant)
@@ -36,7 +37,7 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
         (
             (at, period.start, period.period_id, period)
             for period in history.periods
-            if (at := ended_at(period, instant))
+            if period not in waiting and (at := ended_at(period, instant))
         ),
         default=None,
     )
@@ -48,6 +49,14 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
         # Taken again before it was given back, it was away without a break.
         return Stage("expired", max(at, active_since(period, instant)), period, None, taken.reason)
     return after_end(history, policy_of(period.policy_version), period, instant)
+
+
+def _behind_pause(history: History, instant: datetime) -> list[PaidPeriod]:
+    """What begins where a pause at the end of a period does: it waits for the end of that, told so or not."""
+    span = history.pause_at(instant)
+    if span is None or span.pause.follows is None:
+        return []
+    return [p for p in history.periods if p.start >= span.start]
 
 
 def _instants(history: History, policy_of: PolicyOf) -> Iterator[datetime]:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "settings": ("ops.commands:settings", "Change seats, term, product or price."),
     "extend": ("ops.commands:extend", "Days of goodwill for the current period."),
     "refunds": ("ops.refunds:app", "Request, list and decide refunds."),
+    "customers": ("ops.customers:app", "Erase a customer's name and address."),
     "scenario": ("ops.scenario.command:scenario", "Run scenario files in memory or on the stack."),
     "dlq": ("ops.dlq_command:app", "Dead letters: list, show, send back, discard."),
     "clock": ("ops.clock_command:app", "Show the clock, or move the virtual one."),

@@ -5,11 +5,13 @@ A repetition with the same `--id` finds the first answer again, because billing 
 
 import asyncio
 import json as jsonlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
+from aiokafka import ConsumerRecord
 from cyclopts import Parameter
 from pydantic import BaseModel, ValidationError
 
@@ -17,7 +19,7 @@ from contracts.base import Data
 from contracts.billing import CommandRefused, RefundEvent
 from contracts.catalogue import ENVELOPES, MESSAGES
 from contracts.envelope import OWN_SOURCE, Envelope
-from contracts.topics import BILLING_COMMANDS, BILLING_EVENTS
+from contracts.topics import BILLING_COMMANDS, BILLING_EVENTS, Topic
 from ops.broker import FETCH_WAIT_MS, Broker, home_of
 from ops.connection import Stack, find_stack
 from ops.errors import OpsError, TryAgain, WrongUsage
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 SOURCE = f"{OWN_SOURCE}ops"
 WAIT_S = 10.0
 _ANSWER = """
@@ -75,7 +78,7 @@ def build(kind: type[M], **fields: object) -> M:
 def show(answer: Answer, *, as_json: bool, no: type[Data] = CommandRefused) -> None:
     """Print the answer. Raises OpsError with code and sentence when it is a refusal or a `no`."""
     event = answer.event
-    words = f"{short_type(answer.type)}: {phrase(event)}"
+    words = ": ".join(filter(None, (short_type(answer.type), phrase(event))))
     if as_json:
         emit(vars(answer))
     if isinstance(event, (CommandRefused, no)):
@@ -102,53 +105,66 @@ async def ask(stack: Stack, known: Known, data: Data, id: UUID | None = None) ->
         if id is not None and (answer := await _kept(connection, command_id)):
             return answer
         now = await read_now(connection, virtual=stack.virtual)
-        message = envelope(known, data, command_id, now)
+        message = envelope(known.id, known.provider_id, data, command_id, now)
         return await _answered(stack, connection, message)
 
 
-def envelope(known: Known, data: Data, id: str, now: datetime) -> Envelope:
-    """The command as a message."""
+def envelope(subject: UUID, provider_id: str, data: Data, id: str, now: datetime) -> Envelope:
+    """The command as a message about a subscription, or a customer who is to be erased."""
     return ENVELOPES[data.TYPE](
         specversion="1.0",
         id=id,
         source=SOURCE,
         type=data.TYPE,
-        subject=str(known.id),
+        subject=str(subject),
         time=now,
         recordedat=datetime.now(UTC),
-        providerid=known.provider_id,
+        providerid=provider_id,
         correlationid=id,
         data=data,
     )
 
 
 async def _answered(stack: Stack, connection: "asyncpg.Connection", message: Envelope) -> Answer:
+    def told(record: ConsumerRecord) -> Envelope | None:
+        event = understood(record.value)
+        return event if event is not None and event.causationid == message.id else None
+
+    event = await sent(stack, message, BILLING_EVENTS, told)
+    # What billing keeps for repetitions is also what the first asking shows.
+    return await _kept(connection, message.id) or _told(event, message.id)
+
+
+async def sent(
+    stack: Stack, message: Envelope, topic: Topic, read: Callable[[ConsumerRecord], T | None]
+) -> T:
+    """Send a command; what `read` makes of the first new record of `topic` that it understands.
+
+    Raises TryAgain naming the id after ten seconds, Unavailable when a part does not answer.
+    """
     key = message.subject.encode()
     async with Broker(stack) as broker, sender(stack) as to:
-        home = home_of(key, await broker.partitions([stack.topic(BILLING_EVENTS.name)]))
+        home = home_of(key, await broker.partitions([stack.topic(topic.name)]))
         end = (await broker.ends([home]))[home]
         broker.consumer.assign([home])
         broker.consumer.seek(home, end)
         await to.send(BILLING_COMMANDS.name, key, message.to_json(), message_headers(message))
         try:
-            event = await asyncio.wait_for(_caused_by(broker, message.id), WAIT_S)
+            return await asyncio.wait_for(_first(broker, read), WAIT_S)
         except TimeoutError:
             raise TryAgain(
                 f"No answer within {WAIT_S:g} s. The command is on its way: repeat it with "
                 f"--id {message.id} to see its answer."
             ) from None
-    # What billing keeps for repetitions is also what the first asking shows.
-    return await _kept(connection, message.id) or _told(event, message.id)
 
 
-async def _caused_by(broker: Broker, command_id: str) -> Envelope:
+async def _first(broker: Broker, read: Callable[[ConsumerRecord], T | None]) -> T:
     while True:
         batch = await broker.consumer.getmany(timeout_ms=FETCH_WAIT_MS)
         for records in batch.values():
             for record in records:
-                event = understood(record.value)
-                if event is not None and event.causationid == command_id:
-                    return event
+                if (found := read(record)) is not None:
+                    return found
 
 
 async def _kept(connection: "asyncpg.Connection", command_id: str) -> Answer | None:

@@ -10,30 +10,26 @@ from typing import Annotated
 import asyncpg
 from cyclopts import Parameter
 
-from contracts.billing import RefundRequested
-from contracts.commands import ApproveRefund, Cancel, Identity, RequestRefund
-from contracts.identity import identity_digest
-from contracts.values import subscription_id
 from devstack.errors import DevstackError
-from devstack.lives import START, Act, Life, lives
+from devstack.lives import START, Ending, Life, lives
 from devstack.mailbox import Mailbox
 from devstack.payments import add_customers
-from ops.asking import ask
 from ops.audit.dossier import Dossier
 from ops.audit.gather import by_notice
 from ops.audit.run import audit
 from ops.clock import VirtualClock
 from ops.connection import Stack, state_dir
+from ops.demo_acts import DIGEST_KEY, carry_out
 from ops.demo_view import Progress, show_closing, show_lives, show_mails, show_timelines
 from ops.errors import CheckFailed, Unavailable
-from ops.subscriptions import Known
 from ops.terminal import run as run_to_end
 from ops.terminal import say
 from ops.virtual_stack import virtual_stack
 from policies import load_policies
 
-_DIGEST_KEY = "demo only"
 _END = START + timedelta(days=425)
+#: Whose timelines are printed: the first customer of each kind.
+_SHOWN: tuple[Ending, ...] = ("renews", "lapses", "refunds_renewal", "pauses", "disputes")
 
 
 def run(
@@ -56,7 +52,7 @@ async def _demo(folder: Path, count: int, keep: bool) -> int:
     began = time.monotonic()
     people = lives(count)
     first = START - timedelta(hours=1)
-    async with virtual_stack(folder, first, digest_key=_DIGEST_KEY, say=say) as own:
+    async with virtual_stack(folder, first, digest_key=DIGEST_KEY, say=say) as own:
         stack = own.stack
         await _plan(stack.database_url("SIMULATOR"), people)
         set_up_s = time.monotonic() - began
@@ -86,7 +82,7 @@ async def _live(stack: Stack, people: list[Life]) -> int:
         with Progress(START, _END) as progress:
             for act in acts:
                 hops += await _advance(clock, act.at, progress.at)
-                progress.tell(await _act(stack, act, by_reference[act.reference]))
+                progress.tell(await carry_out(stack, act, by_reference[act.reference].customer))
             hops += await _advance(clock, _END, progress.at)
     return hops
 
@@ -96,44 +92,6 @@ async def _advance(clock: VirtualClock, to: datetime, on_hop: Callable[[datetime
     if done.stuck:
         raise CheckFailed(f"Work is stuck: {', '.join(item.kind for item in done.stuck)}.")
     return done.hops
-
-
-async def _act(stack: Stack, act: Act, life: Life) -> str:
-    """One command of the customer or an operator; returns what happened in words."""
-    id = subscription_id(act.provider_id, act.reference)
-    known = Known(id, act.provider_id, act.reference)
-    if act.what == "cancel":
-        await ask(stack, known, Cancel(channel="account", reason="no longer needed"))
-        return f"{act.reference} cancels"
-    customer = life.customer
-    order_id, bought = f"{act.reference}-1", customer.ordered_at
-    if act.order == "renewal":
-        order_id, bought = await _renewal(stack, known)
-    key = _DIGEST_KEY.encode()
-    identity = Identity(
-        purchased_on=bought.date(),
-        name_digest=identity_digest(key, customer.name),
-        email_digest=identity_digest(key, customer.email),
-    )
-    answer = await ask(stack, known, RequestRefund(order_id=order_id, identity=identity))
-    case = answer.event
-    if not isinstance(case, RefundRequested):
-        raise CheckFailed(f"The refund of {order_id} was answered by {answer.type}.")
-    await ask(stack, known, ApproveRefund(case_id=case.case_id, operator="demo operator"))
-    return f"{act.reference} asks for the money of {order_id} back; an operator approves"
-
-
-async def _renewal(stack: Stack, known: Known) -> tuple[str, datetime]:
-    """The order that renewed a subscription, and when it was paid."""
-    async with stack.database() as connection:
-        row = await connection.fetchrow(
-            "select data ->> 'order_id' as order_id, at from billing.read_facts"
-            " where subscription_id = $1 and fact = 'paid' order by at desc limit 1",
-            known.id,
-        )
-    if row is None:
-        raise CheckFailed(f"{known.reference} was never renewed.")
-    return row["order_id"], row["at"]
 
 
 async def _judge(
@@ -148,9 +106,7 @@ async def _judge(
         on_judged=lambda dossier, done, total: lived.append(dossier),
     )
     shown = {life.ending: life.customer for life in reversed(people)}
-    await show_timelines(
-        stack, [shown[ending] for ending in ("renews", "lapses", "refunds_renewal")]
-    )
+    await show_timelines(stack, [shown[ending] for ending in _SHOWN if ending in shown])
     show_mails(mails, lived)
     show_lives(people, lived)
     show_closing(report, lived, len(mails), hops, seconds)

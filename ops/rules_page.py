@@ -2,7 +2,7 @@
 
 `python -m ops.rules_page [check|write]`. The sentences come from docs/rules.yaml, the places from the
 docstrings that name the rule, the scenarios from the files under tests/scenarios. A rule that is not
-marked as coming needs at least one of each.
+marked as coming needs at least one of each; a transition (T1) or settled question (Q1), a scenario.
 """
 
 import argparse
@@ -28,11 +28,16 @@ _SPAN = re.compile(r"\b([SQT])-?(\d+) to \1-?(\d+)\b")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the product documents; `comes_with` says what it still waits for."""
+    """A rule of the product documents, a transition or a settled question; `comes_with` says what it waits for."""
 
     id: str
     sentence: str
     comes_with: str | None
+
+    @property
+    def from_documents(self) -> bool:
+        """Whether it stands in the product documents; transitions and questions say more about those."""
+        return self.id.startswith("S-")
 
 
 def rules(root: Path = ROOT) -> list[Rule]:
@@ -91,23 +96,37 @@ def scenarios(root: Path = ROOT) -> dict[str, list[str]]:
 
 def page(told: list[Rule], decided: Mapping[str, list[str]], shown: Mapping[str, list[str]]) -> str:
     """The whole page as Markdown."""
-    done = [rule for rule in told if not rule.comes_with]
+    documented = [rule for rule in told if rule.from_documents]
+    others = [rule for rule in told if not rule.from_documents]
+    done = [rule for rule in documented if not rule.comes_with]
     lines = [
         "# The rules",
         "",
         f"Made by `{MEND}`; edit `docs/rules.yaml`, a docstring or a scenario instead.",
-        f"{len(done)} of {len(told)} rules are built, the others come with their own work.",
+        f"{len(done)} of {len(documented)} rules are built, the others come with their own work.",
         "",
-        "| rule | in a sentence | decided in | shown by |",
-        "|---|---|---|---|",
+        *_table(documented, decided, shown),
+        "",
+        "## Transitions and settled questions",
+        "",
+        "What leads from one state to the next (T), and what the product documents leave open (Q).",
+        "",
+        *_table(others, decided, shown),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(
+    told: list[Rule], decided: Mapping[str, list[str]], shown: Mapping[str, list[str]]
+) -> list[str]:
+    lines = ["| rule | in a sentence | decided in | shown by |", "|---|---|---|---|"]
     for rule in told:
         if rule.comes_with:
             lines.append(f"| {rule.id} | {rule.sentence} | comes with {rule.comes_with} | |")
         else:
             where = "<br>".join(f"`{place}`" for place in decided.get(rule.id, ()))
             lines.append(f"| {rule.id} | {rule.sentence} | {where} | {_files(shown, rule.id)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _files(shown: Mapping[str, list[str]], rule: str) -> str:
@@ -121,12 +140,12 @@ def gaps(
     known = {rule.id for rule in told}
     found = []
     for rule in told:
-        if not rule.comes_with and not decided.get(rule.id):
+        if rule.from_documents and not rule.comes_with and not decided.get(rule.id):
             found.append(f"{rule.id}: no docstring under {', '.join(DECIDING)} names it")
         if not rule.comes_with and not shown.get(rule.id):
             found.append(f"{rule.id}: no scenario under tests/scenarios shows it")
     for id in sorted({*decided, *shown} - known):
-        if id.startswith("S-"):
+        if _RULE.fullmatch(id):
             found.append(
                 f"{id}: named in {[*decided.get(id, ()), *shown.get(id, ())][0]}, not in docs/rules.yaml"
             )

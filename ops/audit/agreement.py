@@ -88,7 +88,7 @@ def cache_is_true(dossier: Dossier, notes: Notes) -> None:
     if dossier.history is None or dossier.ticking:
         return
     access, cached = access_at(dossier.history, dossier.policy, dossier.now), dossier.entitlement
-    if access is None and cached is None:
+    if access is None and (cached is None or cached.state == "pending"):
         return
     notes.saw()
     derived, told = _parts(access), _parts(cached)

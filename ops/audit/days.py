@@ -21,6 +21,8 @@ def pauses_conserve(dossier: Dossier, notes: Notes) -> None:
         own, nominal = known.period(period.period_id), _nominal(known, period.period_id)
         if own is None or nominal is None or period.end is None:
             continue
+        if any(p.end is None and p.begins < period.end for p in dossier.history.counting):
+            continue  # beside an open period no day is lost
         notes.saw()
         frozen = _frozen(dossier.history, period.start, period.end)
         expected = frozen + given.get(period.period_id, timedelta(0))

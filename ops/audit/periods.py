@@ -75,16 +75,17 @@ def will_and_refund(dossier: Dossier, notes: Notes) -> None:
         return
     for before, group in by_cause(dossier.billing):
         kinds = tuple(type(message.data) for message in group)
+        late = _otherwise_shifted(group)
         canceled = [m for m in group if isinstance(m.data, billing.CancellationScheduled)]
-        if canceled and not _any(kinds, _REFUND):
+        if canceled and not late and not _any(kinds, _REFUND):
             notes.saw()
-            lost = minus(*_change(dossier, before, len(group)))
-            _shortened(notes, lost, group)
+            then, now = _change(dossier, before, len(group))
+            _shortened(notes, minus(then, now), group)
             for message in canceled:
-                _date(dossier, notes, message, before)
+                _date(notes, message, then)
         if _any(kinds, (billing.PeriodVoided, billing.PeriodRevoked)):
             notes.saw()
-            if not _any(kinds, _LENGTHENS) and not _otherwise_shifted(group):
+            if not late and not _any(kinds, _LENGTHENS):
                 then, now = _change(dossier, before, len(group))
                 _lengthened(notes, minus(now, then), group)
 
@@ -116,10 +117,9 @@ def _lengthened(notes: Notes, won: list[Interval], group: Sequence[Envelope]) ->
         notes.wrong("REFUND_LENGTHENED", sentence, at=(start, end), events=group)
 
 
-def _date(dossier: Dossier, notes: Notes, message: Envelope, before: int) -> None:
+def _date(notes: Notes, message: Envelope, paid: list[Interval]) -> None:
     """A cancellation names no date before the end of what was paid when it was told."""
     data = message.data
-    paid = paid_time(dossier.billing[:before])
     if not isinstance(data, billing.CancellationScheduled) or data.cancel_at is None or not paid:
         return
     if data.cancel_at < paid[-1][1]:

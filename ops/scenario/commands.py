@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from contracts import commands
 from contracts.base import Data
 from contracts.identity import identity_digest
-from contracts.values import Channel, Code, PauseMode, Ref, Seats, Term, Text, customer_id
+from contracts.values import Channel, Code, PauseMode, Ref, Seats, Term, Text
 from ops.scenario.instants import When
 from ops.scenario.scene import Scene
 from ops.scenario.values import Amount, Order, Part, Shorthand
@@ -176,8 +176,7 @@ class EraseCustomer(Asked):
 
     def data(self, scene: Scene) -> dict[str, Any]:
         """Whom, and by whom."""
-        id = customer_id(scene.scenario.provider, f"C-{scene.reference}")
-        return {"customer_id": str(id), "operator": self.operator}
+        return {"customer_id": str(scene.customer_id), "operator": self.operator}
 
 
 COMMANDS: tuple[type[Asked], ...] = (

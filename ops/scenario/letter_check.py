@@ -28,7 +28,11 @@ def spoilt_mail(
         raise ValueError("a mail without its notice")
     customer = play.scenario.customer
     contact = Contact(
-        False, customer.name, customer.email or play.email, customer.locale, customer.time_zone
+        play.erased,
+        customer.name,
+        customer.email or play.email,
+        customer.locale,
+        customer.time_zone,
     )
     shown = letter(state, notice, play.file.policies, now)
     mail = StartedMail(attempt, play.id, f"<{attempt.notice_id}@example.com>", shown, contact)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts import billing, payments
+from contracts import billing, commands, payments
 from contracts.base import Data
 from contracts.envelope import Envelope
 from contracts.topics import TOPIC_OF
-from contracts.values import subscription_id
+from contracts.values import customer_id, subscription_id
 from devstack.behaviour import instant
 from ledger.calendar import zone
 from ledger.history import History
@@ -68,6 +68,7 @@ class Play:
             raise ValueError("a scenario without a start")
         self.start = self.now = self.scenario.start.at(base, base)
         self.id = subscription_id(self.scenario.provider, self.reference)
+        self.customer_id = customer_id(self.scenario.provider, f"C-{self.reference}")
 
     @property
     def scenario(self) -> Scenario:
@@ -112,6 +113,13 @@ class Play:
     def email(self) -> str:
         """The customer's address, unlike any other."""
         return f"{self.reference.lower()}@example.com"
+
+    @property
+    def erased(self) -> bool:
+        """Whether the customer was erased and has not ordered anew since."""
+        kinds = commands.EraseCustomer | payments.OrderPlaced
+        last = next((m.data for m in reversed(self.heard) if isinstance(m.data, kinds)), None)
+        return isinstance(last, commands.EraseCustomer)
 
     def text(self, moment: Moment) -> str:
         """An instant as messages write it."""

@@ -20,6 +20,7 @@ class Scene(Protocol):
     """A scenario on its way."""
 
     reference: str
+    customer_id: UUID
 
     @property
     def scenario(self) -> "Scenario":

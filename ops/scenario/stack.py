@@ -136,6 +136,7 @@ class Town:
         for play in plays:
             play.hear(self._recording.messages(play.id))
             play.hear(self._recording.messages(play.reference))
+            play.hear(self._recording.messages(play.customer_id))
             known = {play.reference, str(play.id)}
             play.dead = [
                 Dead(letter.code, letter.error, letter.origin.service)

@@ -12,8 +12,11 @@ from ops.__main__ import main
 from ops.clock import VirtualClock
 from ops.connection import Stack
 from ops.supervisor import Services, free_ports
+from ops.terminal import run
 from ops.up import prepare
-from tests.ops.running import Tenure, run_tenure
+from ops.work import read_now
+from tests.ops.orders import paid_order
+from tests.ops.running import Buy, Tenure, run_tenure
 from tests.support.worker_stack import START, WorkerStack
 
 
@@ -68,3 +71,23 @@ def tenure(
         return subprocess.CompletedProcess(arguments, code, written.out, written.err)
 
     return call
+
+
+@pytest.fixture
+def buy(tenure: Tenure, where: Stack, tmp_path: Path) -> Buy:
+    """Publish a paid order of a reference now, and wait until all have caught up; its order id."""
+
+    def publish(reference: str) -> str:
+        async def now() -> str:
+            async with where.database() as connection:
+                return paid_order(reference, await read_now(connection, virtual=True))
+
+        file = tmp_path / "order.json"
+        file.write_text(run(now()))
+        done = tenure("publish", str(file))
+        assert done.returncode == 0, done.stderr
+        assert "payments.events partition" in done.stdout
+        assert tenure("clock", "advance", "1m").returncode == 0
+        return f"O-{reference}"
+
+    return publish

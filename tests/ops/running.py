@@ -8,6 +8,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 Tenure = Callable[..., subprocess.CompletedProcess[str]]
+#: A reference becomes a paid order; its order id.
+Buy = Callable[[str], str]
 
 
 def run_tenure(

@@ -39,15 +39,21 @@ def test_what_is_missing_is_said(clone: Path) -> None:
         Rule("S-12", "Grace.", None),
         Rule("S-13", "Same.", None),
         Rule("S-15", "Codes.", "devices"),
+        Rule("T9", "Ends.", None),
+        Rule("Q24", "Devices.", "devices"),
     ]
     found = gaps(told, places(clone), scenarios(clone))
-    assert [line.split(":")[0] for line in found] == ["S-13", "S-13", "S-14", "S-99"]
+    assert [line.split(":")[0] for line in found] == ["S-13", "S-13", "T9", "S-14", "S-99"]
     text = page(told, places(clone), scenarios(clone))
     assert (
         "| S-12 | Grace. | `ledger/endings.py:Pack` | [grace](../tests/scenarios/grace.yaml) |"
         in text
     )
     assert "| S-15 | Codes. | comes with devices | |" in text
+    rules, others = text.split("## Transitions and settled questions")
+    assert "2 of 3 rules are built" in rules
+    assert "| T9 | Ends. |" in others
+    assert "| Q24 | Devices. | comes with devices | |" in others
 
 
 def test_the_committed_page_is_made_from_the_tree(capsys: pytest.CaptureFixture[str]) -> None:

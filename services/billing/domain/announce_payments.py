@@ -38,7 +38,7 @@ def payment_announcements(known: Standing) -> Iterator[Announcement]:
         yield Announcement(f"refused:{fact_id}", paid.at, partial(_refused, paid, code, paid.at))
     for fact in known.subscription.facts:
         if isinstance(fact, facts.Failed):
-            yield _failure(fact, known.failed_period(fact))
+            yield _failure(fact, known.failures.get(fact.fact_id))
     yield from waiting_announcements(known)
 
 

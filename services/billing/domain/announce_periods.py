@@ -14,17 +14,10 @@ from services.billing.domain.standing import Move, Standing
 
 
 def period_announcements(known: Standing, period: PaidPeriod) -> Iterator[Announcement]:
-    """A period as it was bought, where it lies when it moves, and its plan when that was another."""
-    end = period.end.isoformat() if period.end else "-"
-    moves = known.moves.get(period.period_id, ())
-    key, told = f"period:{period.period_id}", (period.start.isoformat(), end, *map(str, moves))
-    yield Announcement(
-        key,
-        period.paid_at,
-        lambda: (_scheduled(known, period),),
-        value=" ".join((str(period.ordinal), *told)),
-        correction=partial(_shifted, period, moves),
-    )
+    """A period as it was bought, where it lies when it is reordered, and its plan when that was another."""
+    key = _key(period)
+    if _moved_by(known, period) is None:
+        yield _bounds(known, period, period.paid_at)
     yield Announcement(
         f"plan:{period.period_id}",
         period.paid_at,
@@ -32,6 +25,41 @@ def period_announcements(known: Standing, period: PaidPeriod) -> Iterator[Announ
         value=f"{period.plan.product_id} {period.plan.term} {period.plan.seats}",
         correction=lambda old, event_id: _scheduled(known, period, corrects=_told(known, key)),
     )
+
+
+def shift_announcements(known: Standing) -> Iterator[Announcement]:
+    """The periods that were told and that a pause or goodwill moved since, as of when it did."""
+    for period in known.history.periods:
+        move = _moved_by(known, period)
+        if move:
+            yield _bounds(known, period, move.at)
+
+
+def _key(period: PaidPeriod) -> str:
+    return f"period:{period.period_id}"
+
+
+def _bounds(known: Standing, period: PaidPeriod, at: datetime) -> Announcement:
+    end = period.end.isoformat() if period.end else "-"
+    moves = known.moves.get(period.period_id, ())
+    told = (str(period.ordinal), period.start.isoformat(), end, *map(str, moves))
+    return Announcement(
+        _key(period),
+        at,
+        lambda: (_scheduled(known, period),),
+        value=" ".join(told),
+        correction=partial(_shifted, period, moves),
+    )
+
+
+def _moved_by(known: Standing, period: PaidPeriod) -> Move | None:
+    """What moved the period since it was told."""
+    moves = known.moves.get(period.period_id, ())
+    if not moves:
+        return None
+    key = _key(period)
+    told = next((item.value for item in known.subscription.said if item.key == key), None)
+    return _last_change(moves, told.split(" ")[3:]) if told else None
 
 
 def _told(known: Standing, key: str) -> UUID | None:

@@ -13,13 +13,15 @@ class Announcement:
     """One thing to say when `at` has come; `messages` builds it, in order, only when it is said.
 
     `key` makes it said once. When `value` differs from what was said, `correction` builds what
-    corrects it, from the old value and the id of the event that said it. `corrects` names the keys
-    of other announcements that this one corrects, if they were made.
+    corrects it, from the old value and the id of the event that said it, if anything does. `corrects` names the keys
+    of other announcements that this one corrects, if they were made. Said before `at` has come, it was
+    said too early: then `goes_on` builds what is true until then, and it is said again when it comes.
     """
 
     key: str
     at: datetime
     messages: Callable[[], tuple[Data, ...]]
     value: str = ""
-    correction: Callable[[str, UUID], Data] | None = None
+    correction: Callable[[str, UUID], Data | None] | None = None
+    goes_on: Callable[[UUID], Data] | None = None
     corrects: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """The fold: a subscription's facts, in canonical order, become its standing."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from contracts.policy import Policies
 from ledger.history import Will
@@ -27,10 +28,12 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
     result = Standing(subscription, policies)
     known = subscription.facts
     result.orders = {fact.order_id: fact for fact in known if isinstance(fact, facts.Ordered)}
-    accepted = {
-        fact.order_id: fact.fact_id
+    accepted: dict[str | UUID, UUID] = {
+        paid: fact.fact_id
         for fact in known
         if isinstance(fact, facts.Paid) and fact.verdict == "accepted"
+        for paid in (fact.order_id, fact.charge_id)
+        if paid
     }
     asked = {fact.refund_id: fact for fact in known if isinstance(fact, facts.CaseApproved)}
     for position, fact in enumerate(known):
@@ -86,6 +89,7 @@ def _ordered(result: Standing, fact: facts.Ordered) -> None:
 def _failed(result: Standing, fact: facts.Failed) -> None:
     renewed = result.failed_period(fact)
     if renewed:
+        result.failures[fact.fact_id] = renewed
         result.add_charged(fact.fact_id, renewed)
     charge = result.charge_answered_by(fact)
     if charge and charge.open and fact.final:

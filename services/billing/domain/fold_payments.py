@@ -11,10 +11,10 @@ from services.billing.domain.settings import Terms, mark_paid, terms_of
 from services.billing.domain.standing import Charge, Standing
 
 
-def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str, UUID]) -> None:
+def count_payment(result: Standing, fact: facts.Paid, accepted: dict[str | UUID, UUID]) -> None:
     """A success buys a period (by hand or automatically, S-11), is refused with a code, or waits for its order.
 
-    `accepted`: the payment whose acceptance was told, by order_id.
+    `accepted`: the payment whose acceptance was told, by order_id and by charge_id.
     """
     order = result.orders.get(fact.order_id) if fact.kind == "initial" else result.latest_order
     if order is None:
@@ -53,7 +53,7 @@ def _refusal(
     fact: facts.Paid,
     order: facts.Ordered,
     bounds: Bounds,
-    accepted: dict[str, UUID],
+    accepted: dict[str | UUID, UUID],
 ) -> str | None:
     """Why a success buys nothing; None when it does. A verdict that was told stays (idea 1)."""
     if fact.verdict == "accepted":
@@ -63,6 +63,9 @@ def _refusal(
     other = accepted.get(fact.order_id)
     if (other and other != fact.fact_id) or result.period_of_order(fact.order_id):
         return "ORDER_ALREADY_PAID"
+    charged = accepted.get(fact.charge_id) if fact.charge_id else None
+    if charged and charged != fact.fact_id:
+        return "RENEWAL_ALREADY_PAID"
     if fact.kind == "initial" and fact.amount != order.amount:
         return "AMOUNT_MISMATCH"
     if fact.kind == "renewal":

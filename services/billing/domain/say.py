@@ -7,8 +7,12 @@ from contracts import billing
 from contracts.outgoing import Speaker
 from contracts.topics import PAYMENTS_REQUESTS, TOPIC_OF
 from services.billing.domain.announce_disputes import dispute_announcements
-from services.billing.domain.announce_pauses import pause_announcements
+from services.billing.domain.announce_pauses import (
+    pause_announcements,
+    scheduled_pause_announcements,
+)
 from services.billing.domain.announce_payments import payment_announcements, waiting_announcements
+from services.billing.domain.announce_periods import shift_announcements
 from services.billing.domain.announce_refunds import refund_announcements
 from services.billing.domain.announce_renewals import renewal_announcements
 from services.billing.domain.announce_settings import settings_announcements
@@ -29,7 +33,8 @@ def announcements(known: Standing) -> list[Announcement]:
         return sorted(waiting_announcements(known), key=lambda a: a.at)
     found = [
         *payment_announcements(known),
-        *pause_announcements(known),
+        *scheduled_pause_announcements(known),  # before what they move, so that it shows no gap
+        *shift_announcements(known),
         *settings_announcements(known),
         *renewal_announcements(known),
         *will_announcements(known),
@@ -37,6 +42,7 @@ def announcements(known: Standing) -> list[Announcement]:
         *refund_announcements(known),
         *dispute_announcements(known),
         *taking_announcements(known),
+        *pause_announcements(known),  # after what ended one: nobody hears that it resumed
     ]
     return sorted(found, key=lambda a: a.at)  # stable: one instant keeps this order
 
@@ -55,11 +61,16 @@ def say(
         old = said.get(announcement.key)
         if old is None and announcement.at <= now:
             said[announcement.key] = _say_one(announcement, said, known, speaker)
-        elif old and announcement.correction and old.value != announcement.value:
+        elif old is None or old.value == announcement.value:
+            continue
+        elif announcement.goes_on and announcement.at > now:
+            speaker.say(announcement.goes_on(old.event_id), now)
+            del said[announcement.key]
+        elif announcement.correction:
             data = announcement.correction(old.value, old.event_id)
-            moved_at = data.effective_at if isinstance(data, billing.PeriodShifted) else None
-            event_id = speaker.say(data, moved_at or announcement.at)
-            said[announcement.key] = Said(announcement.key, event_id, announcement.value)
+            if data:
+                event_id = speaker.say(data, min(announcement.at, now))
+                said[announcement.key] = Said(announcement.key, event_id, announcement.value)
     return tuple(said.values())
 
 

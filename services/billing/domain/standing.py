@@ -99,6 +99,8 @@ class Standing:
     #: Refunds that nobody asked us for and whose effect is not decided yet.
     unasked: list[facts.RefundSettled] = field(default_factory=list)
     charges: dict[UUID, Charge] = field(default_factory=dict)
+    #: By the fact_id of a failed attempt: the period that it would have renewed.
+    failures: dict[UUID, UUID] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
     disputes: dict[str, Dispute] = field(default_factory=dict)
     #: Verdicts about money that is gone, by the fact that told it.
@@ -191,7 +193,7 @@ class Standing:
         return self.charges.get(fact.charge_id)
 
     def failed_period(self, fact: facts.Failed) -> UUID | None:
-        """The period that a failed attempt would have renewed."""
+        """The period that a failed attempt would have renewed, by the facts counted before it."""
         charge = self.charge_answered_by(fact)
         if charge:
             return charge.asked.renews

@@ -9,6 +9,9 @@ from contracts.licensing import EntitlementEvent, LicensingEvent
 #: All words about the entitlement have this name in their keys: which word was chosen is not what they tell.
 ENTITLEMENT = "entitlement"
 
+#: A hold by a dispute has this in its key: that it is over says nothing of a payment.
+DISPUTED = "dispute"
+
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -46,6 +49,11 @@ class KeyParts:
     name: str
     subject: str
     effective_at: str
+
+    @property
+    def disputed(self) -> bool:
+        """Whether it is about a hold by a dispute."""
+        return self.subject.startswith(DISPUTED)
 
     @property
     def period_id(self) -> UUID | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from contracts import licensing
 from ledger.history import History
 from ledger.stage import Stage
-from services.licensing.domain.announcement import Announcement
+from services.licensing.domain.announcement import DISPUTED, Announcement
 from services.licensing.domain.change import Change, changes
 from services.licensing.domain.entitlement_news import entitlement_news
 
@@ -40,7 +40,10 @@ def present_status(change: Change) -> Announcement:
             )
         case "hold":
             return change.say(
-                licensing.HoldStarted, period_id, period_id=period_id, ends_at=stage.ends_at
+                licensing.HoldStarted,
+                f"{DISPUTED} {period_id}" if stage.disputed else period_id,
+                period_id=period_id,
+                ends_at=stage.ends_at,
             )
         case "paused":
             pause = change.pause
@@ -67,7 +70,8 @@ def _left(change: Change) -> Iterator[Announcement]:
         yield change.say(
             licensing.PeriodEnded, period_id, of=before, effective_at=since, period_id=period_id
         )
-    if before.status == "grace" and change.stage.status in ("hold", "expired"):
+    over = change.stage.status in ("hold", "expired") and not change.stage.disputed
+    if before.status == "grace" and over:
         yield change.say(licensing.GraceEnded, period_id, of=before, period_id=period_id)
 
 
@@ -89,6 +93,8 @@ def _entered(change: Change) -> Iterator[Announcement]:
         yield change.say(event, period_id, of=of, period_id=period_id)
     if stage.status == "active" or (before and before.status == "paused" and change.same_pause):
         return
+    if before and before.disputed and stage.disputed and before.period == stage.period:
+        return  # held beyond the end of its period by the same dispute
     yield present_status(change)
 
 
@@ -107,7 +113,9 @@ def _how_back(change: Change) -> Iterator[type[licensing.LicensingEvent]]:
             yield licensing.Reinstated
         elif not _anew(change):
             yield licensing.Resubscribed
-    elif stage.status == "active" and before.status in ("grace", "hold"):
+    elif before.disputed and change.goes_on:
+        yield licensing.Reinstated
+    elif stage.status == "active" and before.status in ("grace", "hold") and not before.runs:
         yield licensing.Recovered
     elif before.runs and not change.goes_on:
         yield licensing.SubscriptionRenewed

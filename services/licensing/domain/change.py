@@ -103,7 +103,7 @@ class Change:
             return pause.fact_id
         if stage.reason and period.taken:
             return period.taken.fact_id
-        if stage.status == "hold" and stage.runs:
+        if stage.disputed:
             disputes = [d for d in self.history.disputes if d.period_id == period.period_id]
             held = next((d for d in disputes if d.open_at(stage.start)), None)
             return held.fact_id if held else period.fact_id

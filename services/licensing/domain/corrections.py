@@ -10,7 +10,9 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts import licensing
-from services.licensing.domain.announcement import ENTITLEMENT, Announcement, parts_of
+from ledger.access import NONE
+from ledger.history import PaidPeriod
+from services.licensing.domain.announcement import ENTITLEMENT, Announcement, key_for, parts_of
 from services.licensing.domain.announcements import present_status
 from services.licensing.domain.change import Change
 from services.licensing.domain.entitlement_news import present_entitlement
@@ -74,6 +76,22 @@ def corrections(
     return found
 
 
+def not_begun(gone: Sequence[Said], first: PaidPeriod | None, now: datetime) -> Corrections:
+    """All that was said is corrected at once when the first paid time was moved ahead of now."""
+    if first is None or not gone:
+        return Corrections()
+    told = Announcement(
+        key=key_for(licensing.EntitlementSuspended, f"pending {first.period_id}", now),
+        at=now,
+        effective_at=now,
+        event=licensing.EntitlementSuspended,
+        fact_id=first.fact_id,
+        policy_version=first.policy_version,
+        fields={"state": "pending", "capabilities": NONE, "valid_until": first.begins},
+    )
+    return Corrections([(told, tuple(said.event_id for said in gone))])
+
+
 def wrong_reason(announcement: Announcement, gone: Sequence[Said]) -> str | None:
     """The other reason with which the end of access at the same instant was told."""
     if announcement.event is not licensing.Expired:
@@ -118,10 +136,11 @@ def _retractions(
 
 
 def _undone(others: Sequence[Said], present: Change, now: datetime) -> Announcement:
-    names = {parts_of(said.key).name for said in others}
-    event = next((event for name, event in _UNDONE.items() if name in names), None)
-    if event is None or present.stage.status != "active":
+    told = {parts.name: parts for parts in (parts_of(said.key) for said in others)}
+    name = next((name for name in _UNDONE if name in told), None)
+    if name is None or present.stage.status != "active":
         return present_status(present)
+    event = licensing.Reinstated if told[name].disputed else _UNDONE[name]
     period_id = present.stage.period.period_id
     return present.say(event, period_id, effective_at=now, at=now, period_id=period_id)
 

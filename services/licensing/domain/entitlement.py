@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from contracts import licensing
-from ledger.access import access_of, holds_until, position_at
+from ledger.access import NONE, StageAccess, access_of, holds_until, position_at
 from ledger.stage import Stage
 from services.licensing.domain.license import License
 
@@ -11,23 +11,30 @@ from services.licensing.domain.license import License
 def entitlement(
     license: License, stages: tuple[Stage, ...], now: datetime
 ) -> licensing.Entitlement | None:
-    """What may be used now and what follows if nothing happens; None before anything entitles."""
+    """What may be used now and what follows if nothing happens; None before anything entitles.
+
+    What was published is not taken back by silence: pending, when the first paid time was moved ahead.
+    """
     position = position_at(stages, now)
-    if position is None:
+    if position is not None:
+        period = stages[position].period
+        access = access_of(stages[position], holds_until(stages, position))
+    elif license.seats_told is not None and license.history.periods:
+        period = license.history.periods[0]
+        access = StageAccess("pending", NONE, period.begins)
+    else:
         return None
-    stage = stages[position]
-    access = access_of(stage, holds_until(stages, position))
     ahead = tuple(
         licensing.ScheduledStage(at=later.start, state=a.state, capabilities=a.capabilities)
-        for later in stages[position + 1 :]
+        for later in stages[0 if position is None else position + 1 :]
         for a in [access_of(later, later.ends_at)]
     )
-    plan = stage.period.plan
+    plan = period.plan
     return licensing.Entitlement(
         provider_id=license.provider_id,
         product_id=plan.product_id,
         product_type=plan.product_type,
-        seats=license.history.seats_at(stage.period, now),
+        seats=license.history.seats_at(period, now),
         state=access.state,
         capabilities=access.capabilities,
         valid_until=access.valid_until,
@@ -35,6 +42,6 @@ def entitlement(
         paid_through=license.history.paid_through,
         renewal_pending=license.history.renewal_pending,
         as_of=now,
-        policy_version=stage.period.policy_version,
+        policy_version=period.policy_version,
         source_sequence=license.source_sequence,
     )

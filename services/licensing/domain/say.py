@@ -9,9 +9,9 @@ from contracts.outgoing import Speaker
 from services.licensing.domain.announcement import Announcement
 from services.licensing.domain.change import Change
 from services.licensing.domain.corrections import (
-    Corrections,
     as_corrected_reason,
     corrections,
+    not_begun,
     wrong_reason,
 )
 from services.licensing.domain.entitlement_news import present_entitlement
@@ -35,7 +35,10 @@ def say(
     known = {said.key for said in stands}
     fresh = [a for a in foreseen if a.at <= now and a.key not in known]
     voice = _Voice(speaker, now, license.history.paid_through)
-    found = corrections(gone, fresh, present, now) if present else Corrections()
+    if present:
+        found = corrections(gone, fresh, present, now)
+    else:
+        found = not_begun(gone, next(iter(license.history.periods), None), now)
     for announcement, corrects in found.first:
         event_id = voice.say(announcement, corrects)
         if announcement.key in keys:  # said once more

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts import billing, commands, payments
+from contracts import billing, commands, licensing, payments
 from contracts.base import Data
 from contracts.policy import Policies
 from contracts.values import Interval
@@ -269,7 +269,7 @@ def test_a_pause_at_the_period_end_begins_there_and_the_next_period_follows_it()
     """T24: with a paid period ahead."""
     story = renewed(story_with("at_period_end"))
     said = story.pause("2026-02-01")
-    assert told(said)[:2] == ["billing.period-shifted", "billing.pause-scheduled"]
+    assert told(said)[:2] == ["billing.pause-scheduled", "billing.period-shifted"]
     scheduled = story.last(billing.PauseScheduled)
     assert (scheduled.starts_at, scheduled.resumes_at) == (END, utc("2026-02-01"))
     assert scheduled.follows == story.period("O-1")
@@ -286,6 +286,47 @@ def test_a_pause_at_the_period_end_begins_there_and_the_next_period_follows_it()
         ("active", "2026-02-01"),
         ("grace", "2027-02-01"),
     ]
+
+
+def test_told_late_a_pause_at_the_period_end_shows_no_grace_and_pauses_once() -> None:
+    """T24, Q17: the pause is told before the period that it moves."""
+    story = renewed(story_with("at_period_end", provider="isp-classic"))
+    story.advance(utc("2026-01-10"))
+    story.publish(
+        payments.PauseRequested(mode="at_period_end", resumes_at=utc("2026-02-01")),
+        at=utc("2025-12-22"),
+    )
+    paused = story.last(licensing.Paused)
+    assert (paused.effective_at, paused.period_id) == (END, story.period("O-1"))
+    assert len(story.all(licensing.Paused)) == 1
+    assert story.all(licensing.GraceStarted) == story.all(licensing.GraceRetracted) == []
+    assert statuses(story)[:3] == [
+        ("active", "2025-01-01"),
+        ("paused", "2026-01-01"),
+        ("active", "2026-02-01"),
+    ]
+    story.advance(utc("2026-02-02"))
+    assert story.last(licensing.Resumed).effective_at == utc("2026-02-01")
+
+
+def test_a_late_payment_that_changes_which_period_a_pause_follows_tells_it_again() -> None:
+    """T24: who knows the pause by the period it follows hears of the other one."""
+    story = story_with("at_period_end")
+    story.advance(utc("2025-12-01"))
+    story.pause("2026-02-01")
+    scheduled = [o.id for o in story.said if isinstance(o.data, billing.PauseScheduled)]
+    story.order("O-0")
+    story.pay("O-0", at=utc("2024-12-20"))
+    again = story.last(billing.PauseScheduled)
+    assert (again.follows, again.starts_at) == (story.period("O-0"), utc("2025-12-20"))
+    assert again.corrects == tuple(scheduled)
+    story.advance(utc("2026-02-02"))
+    assert len(story.all(billing.PauseScheduled)) == 2
+    spans = story.licensing.history.pause_spans(), story.known.history.pause_spans()
+    assert [[(s.start, s.end) for s in found] for found in spans] == [
+        [(utc("2025-12-20"), utc("2026-02-01"))]
+    ] * 2
+    assert story.last(licensing.Paused).period_id == story.period("O-0")
 
 
 def test_without_a_paid_period_ahead_the_renewal_is_charged_before_the_pause_ends() -> None:

@@ -278,11 +278,10 @@ def test_the_gap_lies_where_a_pause_at_the_end_ends() -> None:
     ("held", "closed", "between"),
     [
         (True, "2024-08-01", [("hold", "2024-07-01", None), ("active", "2024-08-01", END)]),
-        (True, None, [("hold", "2024-07-01", None)]),
         (True, "2024-07-01", []),
         (False, None, []),
     ],
-    ids=["decided", "open", "decided before it was heard of", "not held"],
+    ids=["decided", "decided before it was heard of", "not held"],
 )
 def test_an_open_dispute_holds_where_the_provider_wants_it(
     held: bool, closed: str | None, between: list[Any]
@@ -290,6 +289,40 @@ def test_an_open_dispute_holds_where_the_provider_wants_it(
     """T22."""
     told = stages(P1, dispute("2024-07-01", closed), hold_on_dispute=held)
     assert told == [START, *between, *LAPSED]
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed", "told"),
+    [
+        (
+            "2024-07-01",
+            None,
+            [START, ("hold", "2024-07-01", None), ("hold", END, None), *LAPSED[1:]],
+        ),
+        (
+            "2024-07-01",
+            "2025-06-17",
+            [
+                START,
+                ("hold", "2024-07-01", None),
+                ("hold", END, None),
+                ("grace", "2025-06-17", "2025-06-22"),
+                *LAPSED[1:],
+            ],
+        ),
+        (
+            "2025-06-16",
+            "2025-07-01",
+            [START, LAPSED[0], ("hold", "2025-06-16", None), *LAPSED[1:]],
+        ),
+    ],
+    ids=["open", "decided in grace", "opened in grace"],
+)
+def test_an_open_dispute_takes_the_place_of_grace(
+    opened: str, closed: str | None, told: list[Any]
+) -> None:
+    """T22: the end of its period gives nothing back; hold and expiry come when they are due."""
+    assert stages(P1, dispute(opened, closed), hold_on_dispute=True) == told
 
 
 def test_a_dispute_about_another_period_holds_nothing() -> None:

@@ -69,7 +69,7 @@ NONE = timedelta(0)
         ),
         (
             (taken(1, START + DAY), given_back(1, START + 9 * DAY)),
-            {}, START + 9 * DAY, "active", {"T21"}, {"payment", "refund_failed"},
+            {}, START + 9 * DAY, "active", {"T21"}, {"payment", "refund_failed", "will"},
         ),
         (
             (taken(1, START + DAY, "chargeback"),),

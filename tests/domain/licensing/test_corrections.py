@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from contracts import licensing, payments
+from tests.domain.licensing.tellings import Telling, Words, shifted
 from tests.support.story import Story, names, utc
 
 DAY = timedelta(days=1)
@@ -127,3 +128,19 @@ def test_what_was_corrected_is_not_said_again_by_the_next_message() -> None:
     before = len(story.said)
     story.advance(30 * DAY)
     assert [d for d in names([o.data for o in story.said[before:]]) if "retracted" in d] == []
+
+
+def test_what_ran_and_was_moved_ahead_of_now_is_pending_again() -> None:
+    """Nothing entitles any more: everything that was said is named, and the cached entitlement follows."""
+    begins = utc("2025-03-01")
+    telling = Telling().tell(Words().created(), Words().period()).advance(utc("2025-02-01"))
+    told = (*telling.ids(licensing.PeriodStarted), *telling.ids(licensing.EntitlementGranted))
+    telling.tell(shifted(1, begins, utc("2026-03-01"), reason="reordered"))
+    suspended = telling.last(licensing.EntitlementSuspended)
+    assert suspended.corrects == told
+    assert (suspended.state, suspended.valid_until) == ("pending", begins)
+    assert telling.entitlement.state == "pending"
+    assert [s.state for s in telling.entitlement.schedule][:2] == ["active", "grace"]
+    telling.advance(begins)
+    assert telling.entitlement.state == "active"
+    assert telling.last(licensing.PeriodStarted).effective_at == begins

@@ -47,7 +47,7 @@ def test_a_dispute_takes_access_away_until_it_is_won() -> None:
     assert telling.entitlement.valid_until is None
     assert telling.license.due_at == END
     telling.advance(DECIDED).tell(dispute(billing.DisputeWon, DECIDED))
-    assert telling.events()[1:] == [("hold-started", "2025-03-01"), ("recovered", "2025-04-01")]
+    assert telling.events()[1:] == [("hold-started", "2025-03-01"), ("reinstated", "2025-04-01")]
     assert telling.entitlements()[1:] == [
         ("suspended", "suspended", "2025-03-01"), ("restored", "active", "2025-04-01"),
     ]  # fmt: skip
@@ -74,15 +74,15 @@ def test_a_dispute_that_was_won_before_it_was_heard_of_is_told_whole() -> None:
     telling.tell(dispute(billing.DisputeWon, DECIDED))
     assert telling.events() == [("period-started", "2025-01-01")]
     telling.tell(dispute(billing.DisputeOpened, OPENED))
-    assert telling.events()[1:] == [("hold-started", "2025-03-01"), ("recovered", "2025-04-01")]
+    assert telling.events()[1:] == [("hold-started", "2025-03-01"), ("reinstated", "2025-04-01")]
     assert telling.entitlement.state == "active"
 
 
 def test_a_dispute_decided_earlier_than_heard_corrects_the_days_between() -> None:
     telling = held().advance(DECIDED)
     telling.tell(dispute(billing.DisputeWon, OPENED))
-    recovered = telling.last(licensing.Recovered)
-    assert recovered.corrects == telling.ids(licensing.HoldStarted)
+    reinstated = telling.last(licensing.Reinstated)
+    assert reinstated.corrects == telling.ids(licensing.HoldStarted)
     assert telling.state(OPENED + DAY) == "active"
 
 
@@ -92,7 +92,31 @@ def test_two_disputes_hold_until_the_last_is_decided() -> None:
     telling.advance(DECIDED).tell(dispute(billing.DisputeWon, DECIDED))
     assert telling.entitlement.state == "suspended"
     telling.tell(dispute(billing.DisputeWon, DECIDED, id="D-2"))
-    assert [name for name, _ in telling.events()] == ["period-started", "hold-started", "recovered"]
+    assert [name for name, _ in telling.events()] == [
+        "period-started",
+        "hold-started",
+        "reinstated",
+    ]
+
+
+def test_held_beyond_the_end_of_its_period_it_is_said_once() -> None:
+    """T22: grace is not usable while the dispute is open, and begins when it is won."""
+    telling = held().advance(END + DAY)
+    assert telling.entitlement.state == "suspended"
+    assert telling.events()[1:] == [("hold-started", "2025-03-01"), ("period-ended", "2026-01-01")]
+    telling.tell(dispute(billing.DisputeWon, END + DAY))
+    assert telling.entitlement.state == "grace"
+    assert telling.events()[3:] == [("grace-started", "2026-01-02")]
+
+
+def test_what_was_paid_ahead_renews_a_period_on_hold() -> None:
+    """The other payment is not disputed; nobody recovers by it, it was there before."""
+    words = Words(HOLDING)
+    telling = held().tell(words.period(2, END, paid=OPENED)).advance(END)
+    assert telling.entitlement.state == "active"
+    assert [name for name, _ in telling.events()][2:] == [
+        "period-ended", "period-started", "subscription-renewed",
+    ]  # fmt: skip
 
 
 def paid(**policy: Any) -> Telling:

@@ -125,7 +125,7 @@ def test_a_year_with_a_pause_a_dispute_and_more_seats() -> None:
     story.advance(START + 30 * DAY)
     story.publish(happened("won", 30, 1))
     assert story.entitlement.state == "active"
-    assert story.last(licensing.Recovered).effective_at == story.now
+    assert story.last(licensing.Reinstated).effective_at == story.now
     story.publish(payments.PauseRequested(resumes_at=utc("2026-02-01")))
     assert story.last(billing.PauseScheduled).starts_at == utc("2026-01-01")
     story.advance(utc("2026-01-15"))
