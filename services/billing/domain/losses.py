@@ -34,7 +34,7 @@ def _loss(
         return
     at = max(told.at, period.paid_at)
     effect, reason = effect_of(known, period, requested_at, at)
-    if period.is_away or period.taking_at(at):
+    if period.is_away or period.taking_at(at) or (dispute_id and _repeats(known, dispute_id, at)):
         effect = "none"
     yield facts.MoneyLost(
         fact_id=effect_id(told.fact_id, "billing", "money-lost"),
@@ -46,4 +46,19 @@ def _loss(
         before_start=effect == "upcoming_voided" and at < period.start,
         dispute_id=dispute_id,
         case_id=case_id,
+    )
+
+
+def _repeats(known: Standing, dispute_id: str, at: datetime) -> bool:
+    """Whether this loss tells again what another one told: no win of the dispute lies between the two."""
+    wins = [
+        fact.at
+        for fact in known.disputes[dispute_id].decisions
+        if isinstance(fact, facts.DisputeWon)
+    ]
+    return any(
+        loss.dispute_id == dispute_id
+        and loss.effect != "none"
+        and not any(min(loss.at, at) < win <= max(loss.at, at) for win in wins)
+        for loss in known.losses.values()
     )

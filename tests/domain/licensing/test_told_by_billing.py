@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts import billing, commands, licensing, payments
@@ -96,6 +96,7 @@ def lived(provider: str, steps: list[tuple[str, int, int]], seed: int | None) ->
     happenings,
     st.one_of(st.none(), st.integers(0, 10**6)),
 )
+@example(provider="isp-classic", steps=[("won", 2, 1), ("lost", 1, 1), ("lost", 1, 1)], seed=1)
 def test_both_services_give_the_same_access(
     provider: str, steps: list[tuple[str, int, int]], seed: int | None
 ) -> None:
