@@ -89,7 +89,7 @@ async def village(stack: WorkerStack) -> AsyncIterator[Town]:
 
 
 @pytest.mark.xdist_group("scenario-files")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_on_the_stack(village: Town) -> None:
     files = [file for path in FILES if not (file := known(path)).own_packs]
     plays = await village.live(files)
