@@ -360,3 +360,10 @@ def test_a_service_with_a_wrong_pack_ends_with_78(tmp_path: Path, service: str) 
         f"Configuration error: {file}: field 'charge': must be by_us or by_provider, "
         'not "by_nobody"\n'
     )
+
+
+def test_a_reference_cannot_change_where_the_link_leads() -> None:
+    store = load_policies().stamped("online-store", "2020-01-01")
+    assert store.link("a/../b?c#d") == (
+        "https://store.example.com/subscriptions/a%2F..%2Fb%3Fc%23d"
+    )

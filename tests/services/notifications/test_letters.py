@@ -170,3 +170,19 @@ def test_letters_of_one_form_share_no_value(letterhead: Letterhead) -> None:
     assert "your order [[0]]&amp;[[1]]." in words(second.html)
     assert second.html.count('href="https://store.example.com/?a=1&amp;b=2"') == 2
     assert render(letterhead, "order-confirmation", letter, name="Ada") == first
+
+
+@pytest.mark.parametrize(
+    ("decided", "said", "never"),
+    [
+        (billing.DisputeWon, "Your subscription goes on.", "has taken back"),
+        (billing.DisputeLost, "has taken back", "goes on"),
+    ],
+)
+def test_a_decided_dispute_is_told_as_it_was_decided(
+    letterhead: Letterhead, decided: type[Data], said: str, never: str
+) -> None:
+    mail = render(letterhead, "dispute-closed", letter_of("dispute-closed", decided, {}))
+    for form in (mail.text, mail.html):
+        assert said in form
+        assert never not in form
