@@ -111,8 +111,8 @@ class Kafka:
     async def _refuse_foreign(self) -> None:
         view = await ask(self.port, timeout_s=1.0)
         what = "another program" if view is None else f"another Kafka (cluster {view.cluster_id})"
-        refuse_foreign("kafka", self.port, what)
-        refuse_foreign("controller", self.controller_port)
+        await refuse_foreign("kafka", self.port, what)
+        await refuse_foreign("controller", self.controller_port)
 
     async def stop(self, sig: int = signal.SIGTERM, timeout_s: float = 30.0) -> None:
         """Stop with `sig`; after `timeout_s` seconds by force. Does nothing when not running."""

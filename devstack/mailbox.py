@@ -61,8 +61,8 @@ class Mailbox:
         if self.pid is not None:
             return
         await wait_for_predecessor("Mailbox", _MODULE, str(self._state))
-        refuse_foreign("smtp", self.smtp_port)
-        refuse_foreign("mailbox", self.http_port)
+        await refuse_foreign("smtp", self.smtp_port)
+        await refuse_foreign("mailbox", self.http_port)
         self._child = spawn(
             "Mailbox",
             [

@@ -1,8 +1,10 @@
 """The TCP ports of the local stack, all on the loopback address."""
 
+import asyncio
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -11,6 +13,9 @@ from devstack.errors import DevstackConfigurationError
 HOST = "127.0.0.1"
 #: Below the usual range of ephemeral ports (32768 and up), above the well-known ones.
 _FREE_RANGE = range(20_000, 32_000)
+#: A killed process loses its command line, by which we know it, a moment before its sockets.
+_LAST_BREATH_S = 1.0
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,13 @@ def in_use(port: int) -> bool:
     return False
 
 
-def refuse_foreign(name: str, port: int, what: str = "another program") -> None:
-    """Raise DevstackConfigurationError, naming port and setting, when `port` is taken."""
-    if in_use(port):
-        raise taken(name, port, what)
+async def refuse_foreign(name: str, port: int, what: str = "another program") -> None:
+    """Raise DevstackConfigurationError, naming port and setting, when `port` stays taken."""
+    end = time.monotonic() + _LAST_BREATH_S
+    while in_use(port):
+        if time.monotonic() > end:
+            raise taken(name, port, what)
+        await asyncio.sleep(_POLL_S)
 
 
 def taken(name: str, port: int, what: str) -> DevstackConfigurationError:

@@ -89,7 +89,7 @@ class Postgres:
             await self._initdb(bin_folder, who)
         await wait_for_predecessor("PostgreSQL", "-D", str(self._data))
         self._forget_reused_pid()
-        refuse_foreign("postgres", self.port)
+        await refuse_foreign("postgres", self.port)
         self._child = self._spawn(bin_folder, who)
         await self._wait_until_ready(self._child, time.monotonic() + timeout_s)
 

@@ -68,6 +68,15 @@ async def test_foreign_server_stops_the_start_and_leaves_nothing(tmp_path: Path)
     assert not (tmp_path / "environment.json").exists()
 
 
+async def test_port_of_a_process_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
+    # The kernel takes a killed process's arguments, by which we know it, before its sockets.
+    ports = Ports.free()
+    ending = socket.create_server(("127.0.0.1", ports.smtp))
+    asyncio.get_running_loop().call_later(0.3, ending.close)
+    async with EmbeddedStack(tmp_path, ports, parts={"mailbox"}) as stack:
+        assert stack.mailbox.pid is not None
+
+
 async def test_kill_of_the_parent_takes_everything_along(tmp_path: Path) -> None:
     ports = Ports.free()
     holder = await asyncio.create_subprocess_exec(
