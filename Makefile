@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+STACK ?= compose
 READY := .venv/.ready
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo up test check bench soak fmt schemas lock clean
+.PHONY: help demo up test check bench e2e soak fmt schemas lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,10 @@ check: $(READY) ## style, types, import arrows, published schemas
 bench: $(READY) ## throughput and latency beside the floor and a Faust agent, in one run
 	@$(BIN)/python -m devstack fetch
 	@$(BIN)/python -m bench
+
+e2e: $(READY) ## the whole system from outside: in containers, or STACK=embedded
+	@if [ $(STACK) = embedded ]; then $(BIN)/python -m devstack fetch; fi
+	@STACK=$(STACK) $(BIN)/python -m pytest tests/e2e
 
 soak: $(READY) ## the long matrix: every crash point many times, with random kills; and many long lives
 	@$(BIN)/python -m devstack fetch

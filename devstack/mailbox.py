@@ -103,7 +103,7 @@ class Mailbox:
 
     async def count(self) -> int:
         """How many mails there are."""
-        return int((await self._request("GET", "/api/v1/count"))["total"])
+        return int((await self._request("GET", "/api/v1/messages?limit=1"))["total"])
 
     async def messages(self, limit: int = 50, start: int = 0) -> list[dict[str, Any]]:
         """The newest mails as summaries, newest first."""

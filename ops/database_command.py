@@ -14,9 +14,14 @@ app = App(name="db", help="Database migrations: apply, show.")
 
 
 @app.command
-def migrate() -> None:
+def migrate(
+    *,
+    simulator: Annotated[
+        bool, Parameter(help="Also the tables of the simulated payment system.", negative="")
+    ] = False,
+) -> None:
     """Apply the migrations that are missing; safe to repeat and to run twice at once."""
-    applied = run(migrate_all(find_stack().database_url("MIGRATOR")))
+    applied = run(migrate_all(find_stack().database_url("MIGRATOR"), simulator=simulator))
     console().print("Nothing to apply." if not applied else f"Applied {applied} files.")
 
 

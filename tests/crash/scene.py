@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
@@ -16,9 +16,9 @@ from ops.offsets import reads
 from ops.quiet import Quiet
 from ops.services_http import get
 from ops.supervisor import Services, free_ports
-from tests.crash.people import NOW
-from tests.crash.sight import PATIENCE_S, Sight
 from tests.support.eventually import eventually
+from tests.support.people import NOW
+from tests.support.sight import PATIENCE_S, Sight
 
 #: The database that every scene's own is copied from.
 TEMPLATE = "crash_template"
@@ -137,12 +137,7 @@ class Scene(Sight):
         A mail that must be sent again waits for a minute of the scene's clock. Returns the real
         seconds since the last kill.
         """
-        async with Quiet(self.stack) as quiet:
-            work = await quiet.wait(PATIENCE_S)
-            end = work.now + ahead
-            while work.next_due_at is not None and work.next_due_at <= end:
-                await self.set_clock(work.next_due_at)
-                work = await quiet.wait(PATIENCE_S)
+        await self.catch_up(ahead)
         return time.monotonic() - self._killed_at
 
     async def quiet_but(self, stopped: str) -> None:
@@ -150,12 +145,6 @@ class Scene(Sight):
         groups = {g: t for g, t in reads(self.stack).items() if g != self.stack.group(stopped)}
         async with Quiet(self.stack, groups) as quiet:
             await quiet.wait(PATIENCE_S)
-
-    async def set_clock(self, now: datetime) -> None:
-        """Move the clock without waiting."""
-        async with self.stack.database("OPS") as connection:
-            await connection.execute("update ops.clock set now = $1", now)
-            await connection.execute("select pg_notify('tenure_clock', '')")
 
     async def decided(self, services: Services, name: str) -> int:
         """How many messages one process has decided on, by its own count."""

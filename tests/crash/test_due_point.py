@@ -10,10 +10,10 @@ import pytest
 from devstack.payments import add_customers
 from ops.clock import VirtualClock
 from tests.crash.conftest import Report
-from tests.crash.judge import judge
-from tests.crash.people import NOW, lives, told_in_a_year
 from tests.crash.scene import SIMULATOR, Scene
-from tests.crash.sight import PATIENCE_S
+from tests.support.judge import judge
+from tests.support.people import NOW, lives, told_in_a_year
+from tests.support.sight import PATIENCE_S
 
 pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
 

@@ -11,9 +11,9 @@ import pytest
 
 from devstack.behaviour import Customer, event
 from tests.crash.conftest import Report
-from tests.crash.judge import judge
-from tests.crash.people import FIRST_ORDER, START, id_of, mixed, people
 from tests.crash.scene import Scene
+from tests.support.judge import judge
+from tests.support.people import FIRST_ORDER, START, id_of, mixed, people
 
 pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
 

@@ -10,12 +10,12 @@ import pytest
 from contracts.topics import SERVICES
 from ops.services_http import get
 from tests.crash.conftest import Report
-from tests.crash.judge import judge
-from tests.crash.load import under_load
-from tests.crash.people import mixed, people
 from tests.crash.scene import Scene
-from tests.crash.sight import PATIENCE_S
 from tests.support.eventually import eventually
+from tests.support.judge import judge
+from tests.support.load import under_load
+from tests.support.people import mixed, people
+from tests.support.sight import PATIENCE_S
 
 pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
 

@@ -19,10 +19,10 @@ from devstack.ports import Ports, setting
 from ops.connection import Stack, embedded
 from ops.supervisor import free_ports
 from tests.crash.conftest import Report
-from tests.crash.judge import judge
-from tests.crash.people import mixed, people
-from tests.crash.sight import PATIENCE_S, Sight
 from tests.support.eventually import eventually
+from tests.support.judge import judge
+from tests.support.people import mixed, people
+from tests.support.sight import PATIENCE_S, Sight
 
 pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
 _PROJECT = Path(__file__).resolve().parents[2]

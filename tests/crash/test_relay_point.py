@@ -6,9 +6,9 @@ import pytest
 
 from contracts.topics import SERVICES
 from tests.crash.conftest import Report
-from tests.crash.judge import judge
-from tests.crash.people import mixed, people
 from tests.crash.scene import Scene
+from tests.support.judge import judge
+from tests.support.people import mixed, people
 
 pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
 

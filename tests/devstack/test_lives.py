@@ -5,7 +5,7 @@ from typing import get_args
 
 from devstack.behaviour import opening
 from devstack.lives import START, Ending, lives
-from devstack.payments import validator
+from devstack.payments import newcomers, validator
 
 
 def test_every_kind_of_life_is_lived() -> None:
@@ -28,3 +28,12 @@ def test_what_is_planned_has_the_published_form() -> None:
         validator(message["type"]).validate(message)
     told = {message["type"].split(".")[1] for message in messages}
     assert {"pause-requested", "resume-requested", "dispute-opened", "dispute-lost"} <= told
+
+
+def test_newcomers_order_one_after_the_other_and_are_the_same_when_asked_again() -> None:
+    first, again = newcomers(6, START), newcomers(6, START + timedelta(hours=1))
+    assert [one.reference for one in first] == [one.reference for one in again]
+    ordered = [one.ordered_at for one in first]
+    assert ordered == sorted(set(ordered))
+    for publication in (p for one in first for p in opening(one)):
+        validator(publication.message["type"]).validate(publication.message)

@@ -1,6 +1,7 @@
 """Arguments, suggestions and exit codes of the command, as a process of its own."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_help_lists_every_command(no_stack: Tenure) -> None:
         (("publish", "missing.json"), 3, "There is no file missing.json"),
         (("status",), 69, "No stack is running: start one with `make up`."),
         (("clock", "advance"), 2, "Say how far"),
+        (("clock", "jump", "tomorrow"), 2, "2025-01-31"),
     ],
 )
 def test_mistakes_get_a_sentence_and_a_code(
@@ -83,3 +85,15 @@ def test_doctor_says_the_remedy(no_stack: Tenure) -> None:
     assert done.returncode == 4
     assert "TENURE_KAFKA_PORT is 'notaport'" in done.stdout
     assert "correct JAVA_HOME, or unset it" in done.stdout
+
+
+def test_an_installation_without_the_local_stack_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("devstack", "ops.up"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["up"])
+    assert ended.value.code == 69
+    assert "pip install 'tenure[devstack]'" in capsys.readouterr().err

@@ -171,3 +171,8 @@ def test_a_wrong_setting_names_the_variable() -> None:
         _ = stack.kafka
     with pytest.raises(WrongSetting, match="BILLING_HTTP_PORT"):
         Stack({"BILLING_HTTP_PORT": "x"}).http("billing")
+
+
+def test_the_address_of_a_service_may_be_given_whole() -> None:
+    given = Stack({"BILLING_HTTP_URL": "http://billing:8081/", "BILLING_HTTP_PORT": "9"})
+    assert given.http("billing") == "http://billing:8081"

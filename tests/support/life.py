@@ -78,8 +78,7 @@ class Life:
 
     def oversleep(self, to: str) -> None:
         """Let time pass with nobody at work: whatever was due is done at the end, late."""
-        self.world.now = self.play.at(parse(to))
-        self.world.settle()
+        self.world.oversleep(self.play.at(parse(to)))
         self.play.now = self.now
 
     def message(self, data: Data, id: str) -> Envelope:

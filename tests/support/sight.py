@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -32,6 +33,8 @@ class Sight:
         """Nothing is opened."""
         self.stack = stack
         self.mailbox = mailbox
+        #: Whether the mailbox still holds every mail that it ever took.
+        self.mails_are_kept = True
 
     async def publish(self, messages: Sequence[dict[str, Any]]) -> None:
         """Send to `payments.events` as an upstream does: until acknowledged, if need be again."""
@@ -60,6 +63,24 @@ class Sight:
         """Wait until every service has caught up."""
         async with Quiet(self.stack) as quiet:
             return await quiet.wait(PATIENCE_S)
+
+    async def catch_up(self, ahead: timedelta) -> None:
+        """Wait until every service has caught up and what is due within `ahead` has happened.
+
+        For a virtual clock, which this moves.
+        """
+        async with Quiet(self.stack) as quiet:
+            work = await quiet.wait(PATIENCE_S)
+            end = work.now + ahead
+            while work.next_due_at is not None and work.next_due_at <= end:
+                await self.set_clock(work.next_due_at)
+                work = await quiet.wait(PATIENCE_S)
+
+    async def set_clock(self, now: datetime) -> None:
+        """Move the clock without waiting."""
+        async with self.stack.database("OPS") as connection:
+            await connection.execute("update ops.clock set now = $1", now)
+            await connection.execute("select pg_notify('tenure_clock', '')")
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator["asyncpg.Connection"]:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from devstack.behaviour import Customer
-from tests.crash.people import mixed, people
-from tests.crash.scene import Scene
+from tests.support.people import START, mixed, people
+from tests.support.sight import Sight
 
 _GROUP = 10
 #: More never come, however long a test takes.
@@ -16,11 +17,11 @@ _MOST = 3000
 class Load:
     """Who came so far; ten customers, then a pause."""
 
-    def __init__(self, scene: Scene, pause_s: float) -> None:
-        """Nobody came yet."""
-        self._scene = scene
+    def __init__(self, sight: Sight, pause_s: float, tag: str, at: datetime) -> None:
+        """Nobody came yet; `tag` begins their references, `at` is when they order."""
+        self._sight = sight
         self._pause_s = pause_s
-        self._to_come = people("L", _MOST)
+        self._to_come = people(tag, _MOST, at)
         self._stopping = asyncio.Event()
         self.customers: list[Customer] = []
 
@@ -28,7 +29,7 @@ class Load:
         """Publish until `stop`; a group counts when the broker has it."""
         while not self._stopping.is_set() and len(self.customers) < _MOST:
             group = self._to_come[len(self.customers) :][:_GROUP]
-            await self._scene.publish(mixed(group, seed=len(self.customers)))
+            await self._sight.publish(mixed(group, seed=len(self.customers)))
             self.customers += group
             await asyncio.sleep(self._pause_s)
 
@@ -38,9 +39,11 @@ class Load:
 
 
 @asynccontextmanager
-async def under_load(scene: Scene, pause_s: float = 0.4) -> AsyncIterator[Load]:
+async def under_load(
+    sight: Sight, pause_s: float = 0.4, *, tag: str = "L", at: datetime = START
+) -> AsyncIterator[Load]:
     """Customers keep coming inside the block; afterwards the last ones are surely published."""
-    load = Load(scene, pause_s)
+    load = Load(sight, pause_s, tag, at)
     running = asyncio.create_task(load.run())
     try:
         yield load
