@@ -6,12 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+)
 from mode import Service
 
 from chassis import kafka
 from chassis.crash_points import crash_point
-from chassis.errors import DeadLetterLimit
+from chassis.errors import ConfigurationError, DeadLetterLimit
 from chassis.postgres import transient_errors
 from chassis.records import Record, from_kafka
 from chassis.settings import KafkaSettings
@@ -89,6 +94,11 @@ class Consumer(Service):
         try:
             while not self._stopping.is_set():
                 await self._round()
+        except InvalidSessionTimeoutError:
+            raise ConfigurationError(
+                f"KAFKA_SESSION_TIMEOUT_MS: Kafka does not allow {self._settings.kafka_session_timeout_ms};"
+                " its bounds are group.min.session.timeout.ms and group.max.session.timeout.ms."
+            ) from None
         finally:
             self._done.set()
 

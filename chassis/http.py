@@ -51,15 +51,20 @@ class Http(Service):
             well = alive()
             return JSONResponse({"service": service, "alive": well}, 200 if well else 503)
 
-        @self.app.get("/readyz")
-        async def readyz() -> JSONResponse:
+        async def judged() -> dict[str, str]:
             found = await troubles()
             READY.set(0 if found else 1)
+            return found
+
+        @self.app.get("/readyz")
+        async def readyz() -> JSONResponse:
+            found = await judged()
             body = {"service": service, "ready": not found, "troubles": found}
             return JSONResponse(body, 503 if found else 200)
 
         @self.app.get("/metrics")
         async def metrics() -> Response:
+            await judged()
             return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     async def on_start(self) -> None:

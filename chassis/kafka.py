@@ -1,7 +1,6 @@
 """Kafka: how clients are made, and that topics are as the table says. Nobody else makes a client."""
 
 import asyncio
-import ssl
 import time
 from contextlib import suppress
 from typing import Any
@@ -10,22 +9,33 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    UnsupportedSaslMechanismError,
+)
 
 from chassis.errors import ConfigurationError
 from chassis.settings import KafkaSettings
 from contracts.topics import TOPICS, Topic
 
 _KNOWN_S = 60.0
+_REACH_S = 10.0
 
 
 def _connection(settings: KafkaSettings) -> dict[str, Any]:
+    return {"bootstrap_servers": settings.kafka_bootstrap_servers, **_security(settings)}
+
+
+def _security(settings: KafkaSettings) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": settings.tls_context(),
     }
-    if settings.kafka_security_protocol.endswith("SSL"):
-        made["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
     if settings.kafka_security_protocol.startswith("SASL"):
         made |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
@@ -92,6 +102,35 @@ def reader(settings: KafkaSettings) -> AIOKafkaConsumer:
 def admin(settings: KafkaSettings) -> AIOKafkaAdminClient:
     """An admin client; start and close it."""
     return AIOKafkaAdminClient(**_connection(settings))
+
+
+async def reach(settings: KafkaSettings) -> None:
+    """Connect to one of the brokers and log in; raises the error of the last one that did not let us.
+
+    The clients themselves only say that they could not, not why.
+    """
+    failure: Exception | None = None
+    for host, port, _ in collect_hosts(settings.kafka_bootstrap_servers):
+        try:
+            async with asyncio.timeout(_REACH_S):
+                connection = await create_conn(host, port, **_security(settings))
+        except (KafkaError, OSError, TimeoutError) as error:
+            failure = error
+        else:
+            connection.close()
+            return
+    raise failure or KafkaError("no broker is named")
+
+
+def refuses_login(error: BaseException) -> bool:
+    """Whether the broker answered, but does not let us in with these credentials."""
+    return isinstance(
+        error,
+        SaslAuthenticationFailed
+        | UnsupportedSaslMechanismError
+        | IllegalSaslStateError
+        | AuthenticationFailedError,
+    )
 
 
 async def apply_topics(settings: KafkaSettings) -> list[str]:
@@ -180,6 +219,8 @@ __all__ = [
     "consumer",
     "discard",
     "producer",
+    "reach",
     "reader",
+    "refuses_login",
     "verify_topics",
 ]

@@ -120,5 +120,7 @@ async def verify(connection: asyncpg.Connection, schema: Schema) -> None:
         )
     if known - wanted:
         raise ConfigurationError(
-            f"The database has migration {max(known - wanted)}, which this version does not know."
+            f"Schema '{schema.name}' is newer than this version of Tenure: the database has migration"
+            f" {max(known - wanted)}, this version knows them up to {max(wanted)}."
+            " Start the version that made it, or restore a backup from before."
         )

@@ -50,6 +50,9 @@ def transient_errors() -> tuple[type[BaseException], ...]:
         asyncpg.OperatorInterventionError,
         asyncpg.LockNotAvailableError,
         asyncpg.ReadOnlySQLTransactionError,
+        # The password is being rotated, or the database restored: only a new session meets these.
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
         asyncpg.UniqueViolationError,
         asyncpg.InternalClientError,
         OSError,

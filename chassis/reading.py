@@ -158,10 +158,11 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 def _content(topic: Topic, value: bytes, envelope: Envelope) -> tuple[bytes, Problem | None]:
     """The digest that tells one content from another: type, subject, time and canonical data.
 
-    On our own topics it is that of the bytes: only our relays write there, and send the same again.
+    On our own topics it is type and subject: there an id follows from its cause, and what is decided
+    again, from a restored database, differs in the instants of deciding only. What came first counts.
     """
     if topic.name not in _FOREIGN:
-        return sha256(value).digest(), None
+        return sha256(f"{envelope.type}\n{envelope.subject}".encode()).digest(), None
     try:
         raw = _DECODER.decode(value.decode())
     except _Unclear as error:

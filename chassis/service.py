@@ -65,10 +65,12 @@ class Runtime(Service):
         self.pool: asyncpg.Pool
         self.processor: Processor[Any]
         self.parts: list[Service] = []
+        #: Why nothing is done yet, as /readyz shows it; empty once all parts run.
+        self._before_start = {"service": "starting"}
         self.failure: BaseException | None = None
 
     async def on_start(self) -> None:
-        """Open the database, verify the setup, then start the parts in order.
+        """Answer over HTTP, wait until the surroundings are right, then start the parts in order.
 
         What fails here ends the process at once: nothing was taken in yet.
         """
@@ -83,10 +85,15 @@ class Runtime(Service):
     async def _open(self) -> None:
         definition, settings = self.definition, self.settings
         _settle_memory()
+        http = Http(settings.http_host, settings.http_port, self.name, self.troubles, self._alive)
+        self.parts.append(http)
+        await http.start()
         projected = tuple(t for t in TOPICS if t.name in definition.projections)
         topics = (*definition.topics, *projected, REDRIVE[self.name], DEAD_LETTERS[self.name])
         schema = migrations.service_schema(self.name, definition.sql)
-        await setup.wait_until_right(settings, schema, topics, self.sleep)
+        await setup.wait_until_right(settings, schema, topics, self, self._waiting_for)
+        if self.should_stop:
+            return
         dsn = settings.database_url.get_secret_value()
         self.pool = await postgres.open_pool(dsn, self.name, "work")
         relay = Relay(settings, self.name)
@@ -104,13 +111,16 @@ class Runtime(Service):
             settings.consumer_batch_max,
         )
         self.workers = [make(self) for make in definition.workers]
-        http = Http(settings.http_host, settings.http_port, self.name, self.troubles, self._alive)
         if definition.routes:
             definition.routes(http.app, self)
-        for part in (http, relay, *self.workers, self.due_scan, self.consumer):
+        for part in (relay, *self.workers, self.due_scan, self.consumer):
             self.parts.append(part)
             await part.start()
+        self._before_start = {}
         log.info("service is running", clock=settings.clock)
+
+    def _waiting_for(self, away: setup.Away | None) -> None:
+        self._before_start = {away.part: away.reason} if away else {"service": "starting"}
 
     def _wake(self, published: bool, near: bool) -> None:
         if published:
@@ -133,6 +143,8 @@ class Runtime(Service):
 
     async def troubles(self) -> dict[str, str]:
         """Why the service is not ready; nothing when it does its work."""
+        if self._before_start:
+            return self._before_start
         found: dict[str, str] = {}
         try:
             async with asyncio.timeout(1), self.pool.acquire(timeout=1) as connection:
@@ -146,7 +158,8 @@ class Runtime(Service):
         return found
 
     def _alive(self) -> bool:
-        return time.monotonic() - self.consumer.heartbeat < 60
+        # What answers here before that is waiting for its surroundings, which no restart mends.
+        return bool(self._before_start) or time.monotonic() - self.consumer.heartbeat < 60
 
     async def on_stop(self) -> None:
         """Stop the parts: first what takes in work, then what passes it on, HTTP last."""

@@ -8,6 +8,9 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from chassis.errors import ConfigurationError
+from contracts.errors import Misconfigured
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("tenure")
 
 CONSUMED = Counter(
@@ -63,6 +66,7 @@ def set_up_logging(level: str, form: str, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_without_trace)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -78,3 +82,10 @@ def set_up_logging(level: str, form: str, service: str) -> None:
     root.setLevel(level)
     for noisy in ("aiokafka", "kafka", "uvicorn.access", "mode"):
         logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    """What only a changed setup cures says so in a sentence; where it was found helps nobody."""
+    if record.exc_info and isinstance(record.exc_info[1], ConfigurationError | Misconfigured):
+        record.exc_info = None
+    return True

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack import kafka_config
@@ -29,13 +30,15 @@ class Kafka:
         controller_port: int,
         *,
         session_timeout_min_ms: int = 6000,
+        more: Mapping[str, object] | None = None,
         say: Say = lambda sentence: None,
     ) -> None:
         """Nothing is started or written yet. A group may not ask for a session timeout below
-        `session_timeout_min_ms` milliseconds."""
+        `session_timeout_min_ms` milliseconds; `more` are broker settings, which win over ours."""
         self.port = port
         self.controller_port = controller_port
         self._session_timeout_min_ms = session_timeout_min_ms
+        self._more = more
         self._say = say
         self._folder = state_dir.resolve() / "kafka"
         self._data = self._folder / "data"
@@ -78,6 +81,7 @@ class Kafka:
                 port=self.port,
                 controller_port=self.controller_port,
                 session_timeout_min_ms=self._session_timeout_min_ms,
+                more=self._more,
             )
         )
         logging.write_text(kafka_config.logging_properties(self._log))

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.ports import HOST
@@ -69,8 +70,15 @@ logger.config.level = warn
 """
 
 
-def properties(data: Path, *, port: int, controller_port: int, session_timeout_min_ms: int) -> str:
-    """The text of server.properties for a broker with its records in `data`."""
+def properties(
+    data: Path,
+    *,
+    port: int,
+    controller_port: int,
+    session_timeout_min_ms: int,
+    more: Mapping[str, object] | None = None,
+) -> str:
+    """The text of server.properties for a broker with its records in `data`; `more` wins."""
     settings: dict[str, object] = {
         **_FIXED,
         "controller.quorum.voters": f"{NODE_ID}@{HOST}:{controller_port}",
@@ -78,6 +86,7 @@ def properties(data: Path, *, port: int, controller_port: int, session_timeout_m
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "group.min.session.timeout.ms": session_timeout_min_ms,
         "log.dirs": str(data).replace("\\", "\\\\"),
+        **(more or {}),
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 

@@ -1,5 +1,6 @@
 """`tenure audit`: the invariants, checked over the databases and topics of the running system."""
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -8,12 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ops.connection import Stack, find_stack
-from ops.errors import OpsError
+from ops.errors import OpsError, Unavailable
 from ops.subscriptions import find_in_stack
-from ops.terminal import console, emit, run
+from ops.terminal import console, emit, run, say
 
 if TYPE_CHECKING:
     from ops.audit.run import Report
+
+#: Where nobody looks on, a line this often.
+_LINE_S = 10.0
 
 
 def audit(
@@ -40,6 +44,16 @@ def audit(
 
 
 async def _audit(stack: Stack, given: str | None) -> "Report":
+    import asyncpg
+    from aiokafka.errors import KafkaError
+
+    try:
+        return await _judged(stack, given)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
+        raise Unavailable(f"The audit broke off ({error}): is the stack up?") from error
+
+
+async def _judged(stack: Stack, given: str | None) -> "Report":
     from ops.audit.run import audit as judge
     from policies import load_policies
 
@@ -51,9 +65,10 @@ async def _audit(stack: Stack, given: str | None) -> "Report":
 
 
 class _Bars:
-    """Progress on stderr while a person looks on: records read, subscriptions judged."""
+    """Progress on stderr, records read and subscriptions judged: bars for a person, now and then a line in a log."""
 
     def __init__(self) -> None:
+        self._line_at = time.monotonic() + _LINE_S
         shown = Console(stderr=True, highlight=False)
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
@@ -81,6 +96,13 @@ class _Bars:
 
     def read(self, done: int, total: int) -> None:
         self._bar.update(self._messages, completed=done, total=total)
+        self._line("messages read", done, total)
 
     def judged(self, _: object, done: int, total: int) -> None:
         self._bar.update(self._subscriptions, completed=done, total=total)
+        self._line("subscriptions judged", done, total)
+
+    def _line(self, what: str, done: int, total: int) -> None:
+        if self._bar.disable and time.monotonic() >= self._line_at:
+            self._line_at = time.monotonic() + _LINE_S
+            say(f"{done:,} of {total:,} {what}")

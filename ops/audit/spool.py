@@ -5,8 +5,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -39,13 +37,13 @@ select distinct subscription from message where subscription > ? order by 1 limi
 
 
 class Spool:
-    """Records by subscription, in a file that is gone afterwards; `with Spool() as spool`."""
+    """Records by subscription, on disk until it is closed; `with Spool() as spool`."""
 
     def __init__(self, only: Collection[UUID] | None = None) -> None:
         """Keeps the records of all subscriptions, or of some."""
         self._only = None if only is None else {id.bytes for id in only}
-        self._folder = TemporaryDirectory(prefix="tenure-audit-")
-        self._file = sqlite3.connect(Path(self._folder.name) / "spool.sqlite")
+        # A private file without a name, in TMPDIR: however we end, it is gone.
+        self._file = sqlite3.connect("")
         # Nothing has to survive a crash: it is read once and thrown away.
         self._file.execute("pragma journal_mode = off")
         self._file.execute("pragma synchronous = off")
@@ -63,7 +61,6 @@ class Spool:
     ) -> None:
         """Remove the file."""
         self._file.close()
-        self._folder.cleanup()
 
     def add(self, topic: str, records: Iterable[ConsumerRecord]) -> None:
         """Keep records of a topic, named as the topic table has it."""

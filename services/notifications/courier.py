@@ -39,12 +39,16 @@ class MailServer:
     def at(cls, url: str) -> Self:
         """Read `smtp:`, `submission:` (STARTTLS) or `smtps:`. Raises ValueError."""
         parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES or not parts.hostname:
-            raise ValueError("SMTP_URL must be smtp://, submission:// or smtps:// and name a host")
+        try:
+            given = parts.port
+        except ValueError:
+            given = 0
+        if parts.scheme not in _SCHEMES or not parts.hostname or given == 0:
+            raise ValueError("It must be smtp://, submission:// or smtps:// and name a host")
         security, port = _SCHEMES[parts.scheme]
         return cls(
             parts.hostname,
-            parts.port or port,
+            given or port,
             security,
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,

@@ -1,5 +1,6 @@
 """Notifications' own settings; the shared ones are in chassis/settings.py."""
 
+import re
 from datetime import timedelta
 
 from pydantic import Field, SecretStr, field_validator
@@ -7,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator
 from chassis.settings import ServiceSettings, database_of
 from services.notifications.courier import MailServer
 from services.notifications.mime import safe_address
+
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
 
 class NotificationsSettings(ServiceSettings):
@@ -29,7 +32,6 @@ class NotificationsSettings(ServiceSettings):
     mail_domain: str = Field(
         default="tenure.example",
         validation_alias="NOTIFICATIONS_MAIL_DOMAIN",
-        pattern=r"^[A-Za-z0-9.-]{1,255}$",
     )
     smtp_connections: int = Field(
         default=4, ge=1, le=64, validation_alias="NOTIFICATIONS_SMTP_CONNECTIONS"
@@ -55,6 +57,13 @@ class NotificationsSettings(ServiceSettings):
     @classmethod
     def _plain(cls, address: str) -> str:
         return safe_address(address)
+
+    @field_validator("mail_domain")
+    @classmethod
+    def _domain(cls, domain: str) -> str:
+        if not _DOMAIN.fullmatch(domain):
+            raise ValueError("It must be a domain name, such as example.com")
+        return domain
 
     @property
     def mail_server(self) -> MailServer:

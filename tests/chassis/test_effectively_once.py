@@ -7,6 +7,7 @@ import pytest
 
 from chassis.errors import LostClaim
 from contracts.envelope import effect_id
+from contracts.notifications import MailAccepted
 from tests.chassis import tally
 from tests.chassis.conftest import Desk, make_processor
 
@@ -138,3 +139,19 @@ async def test_too_large_a_message_of_our_own_is_a_mistake(desk: Desk) -> None:
     processor = make_processor(desk.pool, decide=shouting)
     with pytest.raises(ValueError, match="allowed"):
         await processor.consume([desk.topics.of(tally.command(desk.id, "one"))])
+
+
+async def test_what_a_service_of_ours_tells_again_at_another_instant_is_a_repetition(
+    desk: Desk,
+) -> None:
+    """After a restore the same is decided again, under the same id: not a conflict."""
+    told = tally.outcome(desk.id, "one", 1)
+    later = tally.outcome(desk.id, "one", 1, id=told.id, recordedat=tally.START)
+    assert later.to_json() != told.to_json()
+    await desk.processor.consume([desk.topics.of(told)])
+    await desk.processor.consume([desk.topics.of(later)])
+    assert await desk.dead_letters() == []
+    data = MailAccepted(**told.data.model_dump())
+    other = tally.envelope(desk.id, data, id=told.id, source=told.source, sequence=2)
+    await desk.processor.consume([desk.topics.of(other)])
+    assert [letter["dlq-code"] for letter in await desk.dead_letters()] == ["conflicting_duplicate"]

@@ -1,6 +1,7 @@
 """Migrations: applied once, by many at once, never changed; roles see no more than they need."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -95,3 +96,20 @@ async def test_readers_reach_every_read_view(stack: WorkerStack) -> None:
             assert views, schema.name
             for view in views:
                 await connection.fetch(f"select * from {schema.name}.{view['table_name']} limit 1")
+
+
+_NARROWS = re.compile(
+    r"\b(drop\s+(table|column|schema|type|view)|rename|truncate|delete\s+from|set\s+not\s+null"
+    r"|alter\s+column\s+\S+\s+(set\s+data\s+)?type|drop\s+default)\b"
+)
+
+
+def test_migrations_take_nothing_away_from_workers_of_the_version_before() -> None:
+    """They run beside the new schema until they are replaced: docs/operations.md, Upgrading."""
+    files = [file for schema in schemas(simulator=True) for file in schema.files()]
+    assert len(files) > 8
+    for name, text in files:
+        plain = re.sub(r"--[^\n]*", "", text.lower())
+        assert not _NARROWS.findall(plain), name
+    assert _NARROWS.search("alter table inbox drop column sha")
+    assert _NARROWS.search("alter table inbox alter column sha type text")

@@ -71,7 +71,7 @@ async def test_under_load_all_recovers_from(
     town: Town, report: Report, fault: str, part: str
 ) -> None:
     system = town.system
-    async with under_load(system, tag=f"{part}-{fault.split()[0]}") as load:
+    async with under_load(system, 1.0, tag=f"{part}-{fault.split()[0]}") as load:
         await _more_come(load)
         if part == "mailpit":
             system.mails_are_kept = system.mails_are_kept and fault == "freeze"
@@ -88,7 +88,7 @@ async def test_under_load_all_recovers_from(
 async def test_workers_come_and_go_under_load(town: Town, report: Report) -> None:
     system = town.system
     began = time.monotonic()
-    async with under_load(system, tag="scale") as load:
+    async with under_load(system, 1.0, tag="scale") as load:
         for workers in (3, 1):
             await _more_come(load)
             for service in SERVICES:

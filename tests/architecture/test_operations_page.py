@@ -1,0 +1,54 @@
+"""docs/operations.md names every metric and every setting that exists, and none that does not."""
+
+import re
+from pathlib import Path
+
+from chassis.settings import variables
+from services.billing.settings import BillingSettings
+from services.licensing.settings import LicensingSettings
+from services.notifications.settings import NotificationsSettings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+_METRIC = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"(tenure_[a-z_]+)"')
+#: What Prometheus makes of a histogram.
+_SUFFIX = re.compile(r"_bucket$")
+
+
+def test_every_metric_is_in_the_page_and_every_one_of_the_page_exists() -> None:
+    sources = [
+        file for room in ("chassis", "services", "ops") for file in (ROOT / room).rglob("*.py")
+    ]
+    exist = {name for file in sources for name in _METRIC.findall(file.read_text())}
+    table = PAGE.split("## Metrics")[1]
+    named = set(re.findall(r"^\| `(tenure_[a-z_]+)", table, re.M))
+    assert exist
+    assert named == exist
+    roles = set(re.findall(r"^\| (`tenure_[a-z_`, ]+)", PAGE.split("## Metrics")[0], re.M))
+    assert len(roles) == 4
+    assert {_SUFFIX.sub("", name) for name in re.findall(r"tenure_[a-z_]+", table)} <= exist
+
+
+def test_every_setting_is_in_the_page_and_every_one_of_the_page_exists() -> None:
+    kinds = (BillingSettings, LicensingSettings, NotificationsSettings)
+    exist = {
+        name for kind in kinds for field in kind.model_fields for name in variables(kind, field)
+    }
+    rows = re.findall(r"^\| ([^|]+) \|", PAGE.split("## Settings")[1].split("## ")[0], re.M)
+    named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert named == exist
+
+
+def test_every_other_variable_of_the_page_is_read_somewhere() -> None:
+    code = "".join(
+        file.read_text()
+        for room in ("chassis", "services", "ops")
+        for file in (ROOT / room).rglob("*.py")
+    )
+    named = set(re.findall(r"`((?:KAFKA|TENURE|READER|OPS|MIGRATOR)_[A-Z_]*[A-Z])`", PAGE))
+    unknown = {
+        name
+        for name in named
+        if name.lower() not in code and name not in code and f'"{name.split("_")[0]}"' not in code
+    }
+    assert unknown == set()
