@@ -38,6 +38,25 @@ def postponed(history: History, period: PaidPeriod, to: datetime) -> History:
     return _behind(history, period, period.end, max(to - first, timedelta(0)))
 
 
+def behind_pauses(history: History) -> History:
+    """The history in which what was paid behind a pause at the end of a period begins at its end (T24).
+
+    Billing moves and tells it so, one period at a time; whoever hears of the pause first need not
+    believe meanwhile that paid time passed in it. Of periods that were all moved none moves again.
+    """
+    for span in history.pause_spans():
+        behind = [p for p in history.periods if span.pause.follows and p.start >= span.start]
+        if any(p.start < span.end for p in behind):
+            free = span.end
+            for period in sorted(behind, key=lambda p: (p.ordinal, p.start)):
+                by = max(free - period.start, timedelta(0))
+                moved = _moved(period, by, by)
+                history = history.with_period(moved)
+                if not moved.is_away:
+                    free = max(free, moved.end or free)
+    return history
+
+
 def _behind(history: History, period: PaidPeriod, end: datetime, by: timedelta) -> History:
     """All periods that start at or after `end` move, whether they count or were taken away."""
     for later in history.periods:

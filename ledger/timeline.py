@@ -1,11 +1,14 @@
 """The timeline: which status holds from when, as a pure function of the history and the stamped policies."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ledger.endings import after_end, deadlines, ended_at
 from ledger.history import History, PaidPeriod, PolicyOf
 from ledger.running import running_stage
+from ledger.shifts import behind_pauses
 from ledger.stage import Stage, active_since
 
 
@@ -15,9 +18,11 @@ def timeline(history: History, policy_of: PolicyOf) -> tuple[Stage, ...]:
     Facts decide, not timers: asked earlier or later, or with the facts in another order of arrival,
     the answer is the same.
     """
+    history = behind_pauses(history)
+    laid = _laid(history)
     stages: list[Stage] = []
     for instant in sorted(set(_instants(history, policy_of))):
-        stage = stage_at(history, policy_of, instant)
+        stage = _stage_at(history, laid, policy_of, instant)
         if stage and (not stages or stages[-1].identity != stage.identity):
             stages.append(stage)
     return tuple(stages)
@@ -28,16 +33,31 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
 
     Grace and hold follow the version stamped on the period that ended (S-14d).
     """
-    waiting = _behind_pause(history, instant)
-    running = [p for p in history.periods if p.covers(instant) and p not in waiting]
-    if running:
-        period = max(running, key=lambda p: p.begins)
-        return running_stage(history, policy_of(period.policy_version), period, instant)
+    history = behind_pauses(history)
+    return _stage_at(history, _laid(history), policy_of, instant)
+
+
+def _laid(history: History) -> list[PaidPeriod]:
+    """The periods in the order in which they begin; where two run, the later one lies over the other."""
+    return sorted(history.periods[::-1], key=lambda p: p.begins)
+
+
+def _stage_at(
+    history: History, laid: Sequence[PaidPeriod], policy_of: PolicyOf, instant: datetime
+) -> Stage | None:
+    begun = bisect_right(laid, instant, key=lambda p: p.begins)
+    top = next((i for i in reversed(range(begun)) if laid[i].covers(instant)), None)
+    if top is not None:
+        period, over = laid[top], laid[top + 1 : begun]
+        stage = running_stage(history, policy_of(period.policy_version), period, instant)
+        # It counts again since those that lay over it have ended.
+        ends = [at for p in over if (at := ended_at(p, instant))]
+        return replace(stage, start=max([stage.start, *ends]))
     ended = max(
         (
             (at, period.start, period.period_id, period)
-            for period in history.periods
-            if period not in waiting and (at := ended_at(period, instant))
+            for period in laid[:begun]
+            if (at := ended_at(period, instant))
         ),
         default=None,
     )
@@ -49,14 +69,6 @@ def stage_at(history: History, policy_of: PolicyOf, instant: datetime) -> Stage 
         # Taken again before it was given back, it was away without a break.
         return Stage("expired", max(at, active_since(period, instant)), period, None, taken.reason)
     return after_end(history, policy_of(period.policy_version), period, instant)
-
-
-def _behind_pause(history: History, instant: datetime) -> list[PaidPeriod]:
-    """What begins where a pause at the end of a period does: it waits for the end of that, told so or not."""
-    span = history.pause_at(instant)
-    if span is None or span.pause.follows is None:
-        return []
-    return [p for p in history.periods if p.start >= span.start]
 
 
 def _instants(history: History, policy_of: PolicyOf) -> Iterator[datetime]:

@@ -1,4 +1,7 @@
-"""The virtual clock: it moves from deadline to deadline, and on only when all have caught up."""
+"""The virtual clock: it moves from deadline to deadline, and on only when all have caught up.
+
+Or it jumps over all of them, as if nobody had been at work meanwhile.
+"""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -9,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from ops.connection import Stack
-from ops.errors import OpsError, TryAgain
+from ops.errors import OpsError, TryAgain, WrongUsage
 from ops.quiet import Quiet
 from ops.work import Item, read_now
 
@@ -22,7 +25,7 @@ _LOCK = "select pg_try_advisory_lock(hashtext('tenure.clock'), 0)"
 
 @dataclass(frozen=True)
 class Advance:
-    """Where an advance ended, in how many hops, and what is stuck and was not waited for."""
+    """Where the clock was moved to, in how many hops, and what is stuck and was not waited for."""
 
     now: datetime
     hops: int
@@ -100,6 +103,21 @@ class VirtualClock:
             on_hop(stop)
             work = await self.quiet.wait(timeout_s)
         return Advance(work.now, hops, work.stuck)
+
+    async def jump(self, to: datetime, *, timeout_s: float = 30.0) -> Advance:
+        """Move to `to` at once: what falls due in between is found late, as after a downtime (Q23).
+
+        It begins and ends when the system is quiet. Raises WrongUsage when that is not later than
+        now, NotQuiet when work stays pending for `timeout_s` seconds.
+        """
+        now = (await self.quiet.wait(timeout_s)).now
+        if to <= now:
+            raise WrongUsage(
+                f"The clock shows {now:%Y-%m-%d %H:%M:%S} UTC already: it only moves forward."
+            )
+        await self._connection.execute(_MOVE, to)
+        work = await self.quiet.wait(timeout_s)
+        return Advance(work.now, 1, work.stuck)
 
 
 def next_stop(

@@ -49,7 +49,24 @@ def advance(
     """Move the virtual clock from deadline to deadline; done when every service has caught up."""
     if (duration is None) == (to is None):
         raise WrongUsage("Say how far, such as `advance 35d`, or where, with --to INSTANT.")
-    done = run(_advance(find_stack(), duration, to, step, timeout))
+    _tell(run(_advance(find_stack(), duration, to, step, timeout)), json)
+
+
+@app.command
+def jump(
+    instant: Annotated[str, Parameter(help="Where to, such as 2026-03-01T12:00Z.")],
+    /,
+    *,
+    timeout: Annotated[float, Parameter(help="Seconds to wait at either end.")] = 30.0,
+    json: AsJson = False,
+) -> None:
+    """Move the virtual clock at once, as if the services had been down: what was due is done late."""
+    to = parse_instant(instant)
+    _tell(run(_jump(find_stack(), to, timeout)), json)
+
+
+def _tell(done: Advance, json: bool) -> None:
+    """Where the clock is now. Raises CheckFailed when something is stuck."""
     if json:
         stuck = [{"schema": i.schema, "kind": i.kind, "count": i.stuck} for i in done.stuck]
         emit({"now": done.now, "hops": done.hops, "stuck": stuck})
@@ -59,6 +76,11 @@ def advance(
     if done.stuck:
         names = ", ".join(f"{i.schema}.{i.kind} ({i.stuck})" for i in done.stuck)
         raise CheckFailed(f"Not waited for, because a person is needed: {names}. See `tenure dlq`.")
+
+
+async def _jump(stack: Stack, to: datetime, timeout_s: float) -> Advance:
+    async with VirtualClock(stack) as clock:
+        return await clock.jump(to, timeout_s=timeout_s)
 
 
 async def _advance(

@@ -56,6 +56,12 @@ class Step(Part):
     """At an instant something happens, something is expected, or both."""
 
     at: Annotated[When | None, Field(description="Without it: right after the step before.")] = None
+    down_since: Annotated[
+        When | None,
+        Field(
+            description="The services were down from then until `at`: nothing was done in between."
+        ),
+    ] = None
     upstream: Upstream | None = None
     command: Command | None = None
     answer: Answering | None = None
@@ -68,6 +74,8 @@ class Step(Part):
             raise ValueError(f"a step does one thing, not {' and '.join(given)}: make two of it")
         if not given and self.expect is None:
             raise ValueError("a step needs one of upstream, command, answer, expect")
+        if self.down_since and self.at is None:
+            raise ValueError("down_since needs an at: when the services were back")
         if self.expect and self.expect.answer and not (self.command or self.upstream):
             raise ValueError("expect.answer belongs to a step with a command")
         return self

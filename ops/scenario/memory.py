@@ -62,6 +62,14 @@ class Memory:
             self.settle()
         self.now = max(self.now, to)
 
+    def oversleep(self, to: datetime) -> None:
+        """Let time pass with nobody at work; then what was due is done, each as of its own instant (Q23).
+
+        What the payment system told meanwhile is read when the services have caught up.
+        """
+        self.now = max(self.now, to)
+        self.settle()
+
     def _next_stop(self) -> datetime | None:
         stops = [room.next_due_at() for room in self.rooms.values()]
         return min((s for s in (*stops, self.outside.next_due_at()) if s), default=None)
@@ -126,7 +134,10 @@ def play_in_memory(file: ScenarioFile, reference: str = "R-1") -> Play:
     world = Memory(play, file.policies)
     number = 0
     for number, instant, step in play.steps():
-        world.advance(instant)
+        since = play.down_since(step, instant)
+        world.advance(since or instant)
+        if since:
+            world.oversleep(instant)
         play.now = instant
         try:
             for letter in letters(play, number, step):

@@ -82,6 +82,10 @@ class Play:
             now = step.at.at(self.start, now) if step.at else now
             yield number, now, step
 
+    def down_since(self, step: Step, instant: datetime) -> datetime | None:
+        """Since when the services were down before a step at an instant; None when they were not."""
+        return step.down_since.at(self.start, instant) if step.down_since else None
+
     def at(self, moment: Moment) -> datetime:
         """An instant, seen from the present step."""
         return moment.at(self.start, self.now)

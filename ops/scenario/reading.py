@@ -143,6 +143,12 @@ def _in_order(path: Path, root: yaml.Node, scenario: Scenario) -> None:
                 f"{path}:{line}: steps.{number}.at: '{step.at}' lies before the step before it; "
                 "steps stand in the order of time (what comes late has `occurred`)."
             )
+        if step.down_since and not now <= step.down_since.at(start, at) < at:
+            line = _line(root, ("steps", number, "down_since"))
+            raise InvalidScenario(
+                f"{path}:{line}: steps.{number}.down_since: '{step.down_since}' must lie before "
+                f"this step ('{step.at}') and not before the step before it."
+            )
         now = at
 
 

@@ -1,4 +1,4 @@
-"""The engine on the live stack: all scenarios at once, each under its own reference, on one clock."""
+"""The engine on the live stack: scenarios at once, each under its own reference, on one clock."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from devstack.mailbox import Mailbox
-from ops.clock import VirtualClock
+from ops.clock import Advance, VirtualClock
 from ops.connection import Stack
 from ops.errors import CheckFailed, WrongUsage
 from ops.offsets import payment_system, reads
@@ -30,6 +30,20 @@ _HEADERS = (("content-type", b"application/cloudevents+json"),)
 _CUSTOMER = """
 insert into simulator.customer (reference, provider_id, behaviour) values ($1, $2, $3)
 on conflict (reference) do update set behaviour = excluded.behaviour
+"""
+#: What the payment system tells during a downtime is told when the services have caught up.
+_HOLD = """
+with held as (select id, due_at from simulator.publication where due_at <= $1 for update)
+update simulator.publication p set due_at = $1 + interval '1 day'
+from held where p.id = held.id returning p.id, held.due_at
+"""
+_TELL = """
+with told as (
+    update simulator.publication p set due_at = held.due_at
+    from unnest($1::bigint[], $2::timestamptz[]) as held (id, due_at)
+    where p.id = held.id returning p.id
+)
+select pg_notify('tenure_clock', count(*)::text) from told
 """
 _FAULTS: dict[str | None, dict[str, object]] = {
     "refused": {"stage": "rcpt", "action": "reply", "code": 550},
@@ -69,13 +83,14 @@ class Town:
 
     async def __aexit__(self, *error: object) -> None:
         """Disconnect; faults of the mailbox are taken back."""
-        await self._mailbox.set_faults(())
+        if any(answers.mail in _FAULTS for answers in self._answers.values()):
+            await self._mailbox.set_faults(())
         await self._open.aclose()
 
     async def live(
         self, files: Sequence[ScenarioFile], on_stop: Progress = lambda now: None
     ) -> list[Play]:
-        """Visit the instants of all scenarios in order; the differences are in the plays.
+        """Visit the instants of all scenarios of one session in order; the differences are in the plays.
 
         Raises WrongUsage when the clock is already past a start, NotQuiet.
         """
@@ -90,16 +105,31 @@ class Town:
         for play in plays:
             await self._answer(play, play.scenario.answers.after(USUAL))
         for instant, rounds in _plan(plays):
-            done = await self._clock.advance(instant, timeout_s=_PATIENCE_S)
-            self.hops += done.hops
-            if done.stuck:
-                raise CheckFailed(f"Work is stuck: {', '.join(i.kind for i in done.stuck)}.")
+            downtimes = (play.down_since(step, instant) for play, _, step in rounds[0])
+            since = min((since for since in downtimes if since), default=None)
+            self._moved(await self._clock.advance(since or instant, timeout_s=_PATIENCE_S))
+            if since:
+                await self._oversleep(instant)
             on_stop(instant)
             for turns in rounds:
                 await self._round(instant, turns)
         for play in plays:
             close(play, len(play.scenario.steps) - 1)
         return plays
+
+    def _moved(self, done: Advance) -> None:
+        self.hops += done.hops
+        if done.stuck:
+            raise CheckFailed(f"Work is stuck: {', '.join(i.kind for i in done.stuck)}.")
+
+    async def _oversleep(self, instant: datetime) -> None:
+        """The services are down until `instant`; then they catch up, then they read what they were told."""
+        held = await self._simulator.fetch(_HOLD, instant)
+        self._moved(await self._clock.jump(instant, timeout_s=_PATIENCE_S))
+        await self._simulator.execute(
+            _TELL, [row["id"] for row in held], [row["due_at"] for row in held]
+        )
+        await self._quiet.wait(_PATIENCE_S)
 
     async def _round(self, instant: datetime, turns: Sequence[Turn]) -> None:
         """One step of each of some plays at one instant: done, waited for, judged."""

@@ -457,6 +457,35 @@ _ONCE: dict[str, Steps] = {
         ("payment_fails", {"late": "now", "kind": "prepayment"}),
         ("dispute_ends", {"late": "now-1m", "outcome": "lost", "last": True}),
     ),
+    "an open period counts again only when the limited one that lies over it has ended": (
+        ("begin", _start("app-store-like", "P1M", "2024-01-31T12:00Z")),
+        ("provider_changes_settings", {"late": "now-4d", "seats": None, "term": "unlimited"}),
+        ("payment", {"late": "now-1m", "kind": "renewal", "repeat": 1}),
+        ("dispute_opens", {"late": "now", "which": 3}),
+        ("payment", {"late": "now", "kind": "renewal", "repeat": 1}),
+        (
+            "another_order",
+            {"late": "now-1m", "pays": False, "auto_renew": False, "term": "P1Y"},
+        ),
+    ),
+    "a refund by the provider that is older than what gave the period back": (
+        ("begin", _start("online-store", "P2W", "2024-01-31T12:00Z", auto_renew=False)),
+        ("dispute_ends", {"late": "now", "outcome": "lost", "last": False}),
+        ("refund", {"approve": True, "which": 0}),
+        ("dispute_ends", {"late": "now", "outcome": "won", "last": True}),
+        ("provider_refunds", {"late": "now-40d", "which": 0, "full": True}),
+        ("provider_refunds", {"late": "now", "which": 0, "full": True}),
+    ),
+    "a dispute of an open period under a limited one": (
+        ("begin", _start("app-store-like", "P1M", "2024-01-31T12:00Z")),
+        ("provider_changes_settings", {"late": "now-4d", "seats": None, "term": "unlimited"}),
+        ("payment", {"late": "now-1m", "kind": "renewal", "repeat": 1}),
+        ("dispute_opens", {"late": "now", "which": 0}),
+        (
+            "another_order",
+            {"late": "now-1m", "pays": False, "auto_renew": False, "term": "P1Y"},
+        ),
+    ),
 }
 
 

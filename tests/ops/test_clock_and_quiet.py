@@ -1,6 +1,7 @@
 """The quiet check and the virtual clock on the real stack with its services."""
 
 import asyncio
+import json
 import random
 import time
 from datetime import timedelta
@@ -11,13 +12,15 @@ from contracts.catalogue import decode
 from contracts.topics import BILLING_EVENTS, PAYMENTS_EVENTS
 from ops.clock import VirtualClock, next_stop
 from ops.connection import Stack
-from ops.errors import OpsError, TryAgain
+from ops.errors import OpsError, TryAgain, WrongUsage
+from ops.instants import parse_instant
 from ops.quiet import NotQuiet, Quiet
 from ops.records import read_keys
 from ops.sending import message_headers, sender
 from ops.subscriptions import find_in_stack
 from ops.supervisor import Services
 from tests.ops.orders import order, paid_order
+from tests.ops.running import Tenure
 from tests.support.worker_stack import START
 
 pytestmark = [
@@ -130,6 +133,34 @@ async def test_an_order_that_is_never_paid_lapses_by_the_clock(where: Stack) -> 
         await publish(where, order("U-1", now))
         await clock.advance(now + 2 * DAY)
         assert "subscription-incomplete-expired" in await events_of(where, "U-1")
+
+
+async def test_a_jump_does_late_what_fell_due_and_never_goes_back(where: Stack) -> None:
+    async with VirtualClock(where) as clock:
+        now = await clock.now()
+        await publish(where, paid_order("J-1", now))
+        done = await clock.jump(now + 360 * DAY)
+        assert (done.now, done.hops, done.stuck) == (now + 360 * DAY, 1, ())
+        known = await find_in_stack(where, "J-1")
+        records = await read_keys(where, {BILLING_EVENTS.name: str(known.id).encode()})
+        told = [decode(record.value or b"") for record in records]
+        (reminder,) = (m for m in told if m.type.startswith("billing.renewal-reminder-due"))
+        assert reminder.time < now + 340 * DAY
+        assert reminder.recordedat == now + 360 * DAY
+        with pytest.raises(WrongUsage, match="it only moves forward"):
+            await clock.jump(done.now)
+
+
+def test_the_command_jumps_forward_only(tenure: Tenure) -> None:
+    now = parse_instant(json.loads(tenure("clock", "show", "--json").stdout)["now"])
+    later = now + timedelta(hours=1)
+    done = tenure("clock", "jump", later.isoformat(), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (parse_instant(told["now"]), told["hops"], told["stuck"]) == (later, 1, [])
+    back = tenure("clock", "jump", now.isoformat())
+    assert (back.returncode, back.stdout) == (2, "")
+    assert "it only moves forward" in back.stderr
 
 
 async def test_an_empty_hop_is_quick(where: Stack) -> None:

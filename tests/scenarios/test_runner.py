@@ -136,6 +136,9 @@ def test_a_step_that_refers_to_nothing_stops_the_story(tmp_path: Path) -> None:
         ("online-store", "online-stor", 4, "Did you mean online-store?"),
         ("at: +100d", "at: +100days", 9, "steps.2.at: '+100days' is no instant: write 2025-06-01"),
         ("at: +100d", "at: start-1d", 9, "lies before the step before it"),
+        ("at: +100d", "down_since: +9d", 9, "down_since needs an at"),
+        ("at: +100d", "at: +9d\n  down_since: now", 10, "'now' must lie before this step ('+9d')"),
+        ("at: +100d", "at: +9d\n  down_since: -1d", 10, "and not before the step before it"),
         (
             "command: cancel",
             "command: cancle",

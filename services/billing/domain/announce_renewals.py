@@ -7,7 +7,7 @@ from contracts import billing, payments
 from contracts.base import Data
 from services.billing.domain import facts
 from services.billing.domain.announcement import Announcement
-from services.billing.domain.renewals import Reminder, reminder
+from services.billing.domain.reminders import Reminder, reminder
 from services.billing.domain.settings import terms_in_force
 from services.billing.domain.standing import Standing
 
@@ -24,11 +24,8 @@ def renewal_announcements(known: Standing) -> Iterator[Announcement]:
     due = reminder(known)
     if due is None or due.at >= due.end:
         return
-    key = f"{due.period.period_id} {due.end.isoformat()}"
-    if due.renews:
-        yield Announcement(f"reminder:{key}", due.at, partial(_reminder, known, due))
-    else:
-        yield Announcement(f"expiry-notice:{key}", due.at, partial(_notice, due))
+    messages = partial(_reminder, known, due) if due.renews else partial(_notice, due)
+    yield Announcement(due.key, due.at, messages)
 
 
 def _reminder(known: Standing, due: Reminder) -> tuple[Data, ...]:

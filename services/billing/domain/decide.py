@@ -18,6 +18,7 @@ from services.billing.domain.intake import answering, facts_of
 from services.billing.domain.losses import losses
 from services.billing.domain.paybacks import paybacks
 from services.billing.domain.refusal import Refusal
+from services.billing.domain.reminders import late_reminder
 from services.billing.domain.renewals import (
     DueCharge,
     due_charge,
@@ -143,6 +144,9 @@ def _verdicts(
     yield from losses(known)
     yield from paybacks(known, cause_id, now)
     yield from withdrawals(known, cause_id, now)
+    late = late_reminder(known, cause_id, now)
+    if late:
+        yield late
     charge = request_charge(known, due, cause_id, now) if due and due.at <= now else None
     if charge:
         yield charge

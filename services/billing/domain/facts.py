@@ -7,7 +7,13 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.billing import RefundEffect
-from contracts.values import Instant, Interval, Money, PaymentKind, Plan, WithdrawalReason
+from contracts.values import Instant, Interval, Money, PaymentKind, Plan
+from services.billing.domain.charge_facts import (
+    ChargeRequested,
+    ChargeWithdrawn,
+    RemindedLate,
+    ReminderProven,
+)
 from services.billing.domain.fact import Fact
 from services.billing.domain.will_facts import (
     Canceled,
@@ -23,8 +29,8 @@ __all__ = (
     "AnyFact", "Canceled", "CaseApproved", "CaseDeclined", "CaseOpened", "ChargeRequested",
     "ChargeWithdrawn", "DisputeLost", "DisputeOpened", "DisputeWon", "Extended", "Fact",
     "Failed", "HandedOver", "MoneyLost", "Ordered", "Paid", "PauseRequested", "RefundFailed",
-    "RefundSettled", "ReminderProven", "ResumeRequested", "SettingsChanged", "Uncanceled",
-    "canonical",
+    "RefundSettled", "RemindedLate", "ReminderProven", "ResumeRequested", "SettingsChanged",
+    "Uncanceled", "canonical",
 )  # fmt: skip
 
 
@@ -77,41 +83,6 @@ class Failed(Fact):
     def final(self) -> bool:
         """Whether the payment system will not try again."""
         return self.hard_decline or self.next_attempt_at is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeRequested(Fact):
-    """Verdict: we asked for the renewal of the period `renews`; once per period (Q4)."""
-
-    fact: Literal["charge-requested"] = "charge-requested"
-    charge_id: UUID
-    renews: UUID
-    period: Interval
-    #: What its payment buys: settings that change later do not change a charge that is open.
-    plan: Plan
-    amount: Money
-    charge_by: Instant
-    #: Why it needs no proven reminder; None when the reminder is proven.
-    waived: Literal["short_term", "unproven"] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeWithdrawn(Fact):
-    """Verdict: the charge is not wanted any more."""
-
-    fact: Literal["charge-withdrawn"] = "charge-withdrawn"
-    charge_id: UUID
-    renews: UUID
-    reason: WithdrawalReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReminderProven(Fact):
-    """The mail server accepted the reminder of the period `renews` that ends at `end`."""
-
-    fact: Literal["reminder-proven"] = "reminder-proven"
-    renews: UUID
-    end: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +208,7 @@ AnyFact = Annotated[
     | Uncanceled
     | ChargeRequested
     | ChargeWithdrawn
+    | RemindedLate
     | ReminderProven
     | CaseOpened
     | CaseDeclined
@@ -281,6 +253,7 @@ _RANK = {
             "resume-requested",
             "extended",
             "charge-withdrawn",
+            "reminded-late",
             "reminder-proven",
         )
     )

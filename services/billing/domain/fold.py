@@ -63,6 +63,8 @@ def standing(subscription: Subscription, policies: Policies) -> Standing:
                 count_extension(result, fact)
             case facts.SettingsChanged():
                 count_settings(result, fact)
+            case facts.RemindedLate():
+                result.reminded_late[fact.renews, fact.end] = fact.at
             case facts.ReminderProven():
                 result.proofs.setdefault((fact.renews, fact.end), fact.at)
             case facts.DisputeOpened() | facts.DisputeWon() | facts.DisputeLost():

@@ -5,7 +5,7 @@ and those that the provider made by itself (Q10).
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from contracts.envelope import effect_id
@@ -102,8 +102,10 @@ def _by_provider(
         case_id = uuid5(subscription_id, f"refund\n{settled.order_id}{again}")
         case = Case(case_id, settled.order_id, settled.amount, requested_at)
     fact_id = effect_id(settled.fact_id, "billing", "by-provider")
+    at = max(settled.at, period.paid_at)
     back = period.taken.reinstated_at if period.taken else None
-    at = max(settled.at, period.paid_at, back or settled.at)
+    if back and at <= back:  # at one instant it would count before what gives the period back
+        at = back + timedelta.resolution
     approved = replace(approval(known, case, period, fact_id, at), refund_id=settled.fact_id)
     if settled.full and not period.is_away:
         return approved

@@ -1,4 +1,4 @@
-"""Renewals: when the reminder, the expiry notice and the charge are due, and when a charge is withdrawn."""
+"""Renewals: when the charge is due, and when it is withdrawn."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,20 +19,6 @@ from services.billing.domain.standing import Charge, Standing
 
 
 @dataclass(frozen=True, slots=True)
-class Reminder:
-    """The reminder, or the expiry notice when renewal is off, of the period that ends next.
-
-    `end` is when the next one has to follow: the end of the period, or of a pause that begins there.
-    """
-
-    period: PaidPeriod
-    end: datetime
-    at: datetime
-    renews: bool
-    charge_on: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class DueCharge:
     """The charge for the period after `period`; `waived`: why it needs no proven reminder (Q18, Q19)."""
 
@@ -49,30 +35,21 @@ def charge_lead(policy: ProviderPolicy, period: PaidPeriod) -> timedelta:
     return policy.renewal_charge_lead
 
 
-def reminder(known: Standing) -> Reminder | None:
-    """The next reminder or expiry notice (S-52, Q20); None for short terms (Q18) and open ends."""
-    period = known.renewing
-    end = known.history.renewal_point(period) if period else None
-    if period is None or end is None or is_short(period.plan.term):
-        return None
-    policy = known.policy(period.policy_version)
-    lead_at = _unpaused(known, max(end - policy.renewal_reminder_lead, period.begins))
-    will = known.history.effective_wills[-1]
-    if will.auto_renew:
-        charge_on = charge_at(known, period, end) if policy.charge == "by_us" else None
-        return Reminder(period, end, _unpaused(known, max(lead_at, will.at)), True, charge_on)
-    if will.at > lead_at or known.stage(lead_at) is None:
-        return None
-    return Reminder(period, end, lead_at, False, None)
-
-
 def charge_at(known: Standing, period: PaidPeriod, end: datetime) -> datetime:
     """When the renewal at `end` is charged: a lead ahead, but not while paid time is paused (S-34, Q17)."""
     lead = charge_lead(known.policy(period.policy_version), period)
-    return _unpaused(known, max(end - lead, period.begins))
+    return unpaused(known, max(end - lead, period.begins))
 
 
-def _unpaused(known: Standing, instant: datetime) -> datetime:
+def noticed_charge_at(known: Standing, period: PaidPeriod, end: datetime) -> datetime:
+    """When it is charged before its reminder is proven: a late one still gives notice, up to the end (Q19)."""
+    at = charge_at(known, period, end)
+    late = known.reminded_late.get((period.period_id, end))
+    notice = known.policy(period.policy_version).reminder_min_notice
+    return max(at, min(late + notice, end)) if late else at
+
+
+def unpaused(known: Standing, instant: datetime) -> datetime:
     """The instant, or the end of a pause at it; one between two periods has its own renewal (Q17)."""
     for span in sorted(known.history.pause_spans(), key=lambda span: span.start):
         if span.pause.follows is None and span.covers(instant):
@@ -105,10 +82,10 @@ def due_charge(known: Standing, now: datetime) -> DueCharge | None:
         waived = "short_term"
     elif accepted is None:
         waived = "unproven"
-        at = end if policy.unproven_reminder == "wait" else at
+        at = end if policy.unproven_reminder == "wait" else noticed_charge_at(known, period, end)
     else:
         at = max(at, min(accepted + policy.reminder_min_notice, end))
-    return DueCharge(period, _unpaused(known, max(at, now)), waived)
+    return DueCharge(period, unpaused(known, max(at, now)), waived)
 
 
 def request_charge(
@@ -193,4 +170,4 @@ def _unwanted(known: Standing, charge: Charge, now: datetime) -> WithdrawalReaso
 
 def _charged_later(known: Standing, renewed: PaidPeriod, now: datetime) -> bool:
     end = known.history.renewal_point(renewed)
-    return end is not None and _unpaused(known, max(charge_at(known, renewed, end), now)) > now
+    return end is not None and unpaused(known, max(charge_at(known, renewed, end), now)) > now

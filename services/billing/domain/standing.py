@@ -108,7 +108,9 @@ class Standing:
     #: The fact by which a period was given back, by the fact that had taken it.
     given_back: dict[UUID, UUID] = field(default_factory=dict)
     handed_over: list[facts.HandedOver] = field(default_factory=list)
+    #: By the period renewed and its end: when its reminder was accepted, and when it went out late.
     proofs: dict[tuple[UUID, datetime], datetime] = field(default_factory=dict)
+    reminded_late: dict[tuple[UUID, datetime], datetime] = field(default_factory=dict)
     #: By pause_id: the fact that ended it before it was to resume.
     pause_ends: dict[UUID, UUID] = field(default_factory=dict)
     #: By the fact_id of a request made at the provider: why it changed nothing.

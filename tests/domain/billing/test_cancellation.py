@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from contracts import billing, licensing, payments
+from contracts import billing, commands, licensing, payments
 from tests.support.story import Story, names, utc
 
 DAY = timedelta(days=1)
@@ -248,3 +248,14 @@ def test_cancelling_and_refunding_the_renewal_commute() -> None:
         story.advance(utc("2027-06-01"))
         ends.append([(stage.status, stage.start, stage.reason) for stage in story.stages])
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("channel", ["account", "provider"])
+def test_the_reason_that_a_customer_gave_is_told(channel: str) -> None:
+    story = (
+        Story(provider="isp-classic").subscribe() if channel == "provider" else Story().subscribe()
+    )
+    said = commands.Cancel if channel == "account" else payments.CancellationRequested
+    story.publish(said(channel=channel, reason="too dear"))
+    scheduled = story.last(billing.CancellationScheduled)
+    assert (scheduled.reason, scheduled.channel) == ("too dear", channel)

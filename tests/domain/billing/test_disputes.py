@@ -8,6 +8,7 @@ import pytest
 
 from contracts import billing, licensing, payments
 from contracts.base import Data
+from contracts.values import Money
 from tests.support.story import PRICE, Story, names, utc
 
 DAY = timedelta(days=1)
@@ -290,3 +291,62 @@ def test_the_steps_of_a_dispute_in_any_order_of_arrival_end_alike(
     assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]
     assert ends(story)[-2:] == [("chargeback", "2025-06-17"), ("active", "2025-06-19")]
     assert story.access("2025-06-20").state == "active"  # type: ignore[union-attr]
+
+
+def test_a_dispute_that_is_lost_again_after_it_was_won_takes_the_period_again() -> None:
+    """T22: the win lies between the two losses, so the second is not the first told again."""
+    story = renewed("2025-06-20")
+    for kind in (LOST, WON, LOST):
+        dispute(story, kind, "O-2")
+        story.advance(DAY)
+    assert [name for name in names([o.data for o in story.said]) if "period-r" in name] == [
+        "billing.period-revoked", "billing.period-reinstated", "billing.period-revoked",
+    ]  # fmt: skip
+    assert ends(story)[1:] == [
+        ("chargeback", "2025-06-20"), ("active", "2025-06-21"), ("chargeback", "2025-06-22"),
+    ]  # fmt: skip
+    assert state(story) == "revoked"
+
+
+def test_a_dispute_of_money_that_bought_a_period_only_later_counts_from_its_payment() -> None:
+    """What was told of it is corrected: now it is about a period."""
+    story = Story()
+    story.order()
+    story.pay(amount=Money(minor=100, currency="EUR"))
+    story.advance(DAY)
+    dispute(story, OPENED)
+    opened = next(o for o in story.said if isinstance(o.data, billing.DisputeOpened))
+    assert opened.data.period_id is None
+    story.advance(DAY)
+    story.pay()
+    again = story.last(billing.DisputeOpened)
+    assert (again.effective_at, again.period_id, again.corrects) == (
+        story.now, story.period("O-1"), (opened.id,),
+    )  # fmt: skip
+
+
+def test_what_a_lost_dispute_takes_is_told_whole() -> None:
+    """T22: which period, where it lay, and why."""
+    story = renewed("2025-06-10")
+    dispute(story, LOST, "O-2")
+    voided = story.last(billing.PeriodVoided)
+    assert (voided.period_id, voided.order_id, voided.ordinal) == (story.period("O-2"), "O-2", 2)
+    assert (voided.start, voided.end) == (utc("2025-06-15"), utc("2026-06-15"))
+    assert (voided.reason, voided.case_id, voided.requested_at) == ("chargeback", None, None)
+    assert (voided.effective_at, voided.auto_renew) == (utc("2025-06-10"), False)
+
+
+@pytest.mark.parametrize("kind", [OPENED, WON, LOST])
+def test_a_dispute_about_money_that_nobody_knows_waits(kind: type[payments.DisputeEvent]) -> None:
+    story = Story().subscribe()
+    assert dispute(story, kind, "O-9") == []
+    assert state(story) == "active"
+
+
+def test_a_loss_older_than_the_refund_that_took_the_period_takes_nothing_more() -> None:
+    """Q2: what was told of the refund stays; the bank is told of by its own event."""
+    story = renewed("2025-06-20")
+    story.refunded("O-2")
+    story.advance(DAY)
+    assert told(dispute(story, LOST, "O-2", at=utc("2025-06-18"))) == ["billing.dispute-lost"]
+    assert ends(story)[1:] == [("refunded", "2025-06-20")]

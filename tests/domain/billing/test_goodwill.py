@@ -124,29 +124,75 @@ def test_a_payment_made_before_the_days_that_arrives_after_them_ends_alike() -> 
 
 
 @pytest.mark.parametrize(
-    ("story", "code"),
+    ("state", "code"),
     [
-        (Story(), "SUBSCRIPTION_UNKNOWN"),
-        (Story(reference="ordered"), "NOT_ACTIVE"),
-        (Story(reference="ended"), "SUBSCRIPTION_ENDED"),
-        (Story(reference="open"), "NO_END"),
-        (Story(reference="paused", policies=offering("at_period_end")), "NOT_ACTIVE"),
+        ("unknown", "SUBSCRIPTION_UNKNOWN"),
+        ("ordered", "NOT_ACTIVE"),
+        ("ended", "SUBSCRIPTION_ENDED"),
+        ("open", "NO_END"),
+        ("paused", "NOT_ACTIVE"),
     ],
-    ids=lambda value: value if isinstance(value, str) else value.reference,
 )
-def test_days_without_an_end_that_could_move_are_refused(story: Story, code: str) -> None:
-    if story.reference in ("ordered", "ended", "paused"):
+def test_days_without_an_end_that_could_move_are_refused(state: str, code: str) -> None:
+    story = Story(policies=offering("at_period_end")) if state == "paused" else Story()
+    if state in ("ordered", "ended", "paused"):
         story.order()
-    if story.reference == "open":
+    if state == "open":
         story.order(term="unlimited")
-    if story.reference in ("ended", "open", "paused"):
+    if state in ("ended", "open", "paused"):
         story.pay(amount=PRICE)
-    if story.reference == "paused":
+    if state == "paused":
         story.pause("2026-03-01")
-    if story.reference in ("ended", "paused"):
+    if state in ("ended", "paused"):
         story.advance(utc("2026-02-10"))
     history = story.known.history
     assert names(story.extend(5)) == ["billing.command-refused"]
     assert refusals(story) == [code]
     assert story.known.history == history
     assert timedelta(0) == sum((p.shift for p in history.periods), timedelta(0))
+
+
+def test_what_moved_tells_where_it_lay_before() -> None:
+    """Bounds that were told, an end of an unlimited period included."""
+    story = renewed(Story().subscribe())
+    story.extend(10)
+    first, second = story.all(billing.PeriodShifted)
+    assert (first.old.start, first.old.end) == (utc("2025-01-01"), END)
+    assert (second.old.start, second.old.end) == (END, utc("2027-01-01"))
+    assert (second.new.start, second.new.end) == (END + 10 * DAY, utc("2027-01-11"))
+
+
+def test_an_unlimited_period_behind_the_days_begins_later_and_stays_unlimited() -> None:
+    story = Story().subscribe()
+    story.order("O-2", term="unlimited")
+    story.pay("O-2", period=Interval(start=END))
+    story.extend(10)
+    assert bounds(story, "O-2") == (END + 10 * DAY, None)
+    shifted = story.last(billing.PeriodShifted)
+    assert (shifted.old.end, shifted.new.end) == (None, None)
+    assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]
+
+
+def test_days_that_were_told_are_not_the_reason_of_a_later_move() -> None:
+    story = renewed(Story().subscribe())
+    story.advance(DAY)
+    story.extend(10)
+    story.pay("O-3", "manual", at=utc("2025-12-01"))
+    told = [o for o in story.said if isinstance(o.data, billing.PeriodShifted)][-1]
+    shifted = story.last(billing.PeriodShifted)
+    assert (shifted.period_id, shifted.reason) == (story.period("O-2"), "reordered")
+    assert shifted.new.start == utc("2027-01-11")
+    assert told.time == shifted.effective_at == utc("2025-12-20")
+
+
+def test_beside_an_open_period_the_days_go_to_the_one_that_began_last() -> None:
+    story = Story()
+    story.order(term="unlimited")
+    story.pay()
+    ahead = Interval(start=utc("2025-02-01"), end=utc("2025-03-01"))
+    story.pay("O-2", "prepayment", period=ahead)
+    story.advance(utc("2025-02-15"))
+    story.extend(5)
+    assert refusals(story) == []
+    assert bounds(story, "O-2")[1] == utc("2025-03-06")
+    assert bounds(story, "O-1")[1] is None

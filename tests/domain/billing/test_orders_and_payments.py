@@ -1,6 +1,6 @@
 """Orders and payments in any order, late and early, accepted and refused (T1 to T3, Q3, Q5, Q6)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -331,16 +331,17 @@ def test_an_unlimited_subscription_that_is_prepaid_ends_when_the_prepayments_do(
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("provider", "changes", "at", "code"),
     [
-        ({"provider": "nobody"}, "unknown_provider"),
-        ({"billing_tz": "Mars/Olympus"}, "unknown_time_zone"),
-        ({"at": utc("2025-01-02T00:00:01")}, "far_future"),
+        ("nobody", {}, None, "unknown_provider"),
+        ("online-store", {"billing_tz": "Mars/Olympus"}, None, "unknown_time_zone"),
+        ("online-store", {}, utc("2025-01-02T00:00:01"), "far_future"),
     ],
 )
-def test_what_can_never_be_processed_is_impossible(changes: dict[str, Any], code: str) -> None:
-    story = Story(provider=changes.pop("provider", "online-store"))
-    at = changes.pop("at", None)
+def test_what_can_never_be_processed_is_impossible(
+    provider: str, changes: dict[str, Any], at: datetime | None, code: str
+) -> None:
+    story = Story(provider=provider)
     with pytest.raises(Impossible) as raised:
         story.publish(payments.OrderPlaced(**story.order_data(**changes)), at)
     assert raised.value.code == code
@@ -373,3 +374,86 @@ def test_a_payment_a_little_ahead_of_our_clock_counts_when_its_time_comes() -> N
 def test_the_price_of_the_order_is_the_price_of_the_period() -> None:
     story = Story().subscribe()
     assert story.last(billing.PeriodScheduled).amount == PRICE
+
+
+def test_an_older_payment_of_a_charge_that_was_answered_is_refused_and_paid_back() -> None:
+    """Q5: the answer that was told stays, whichever happened first."""
+    story = Story().subscribe()
+    story.advance(utc("2025-12-18"))
+    asked = story.charge_id
+    story.advance(utc("2025-12-20"))
+    story.renew("O-2")
+    story.advance(DAY)
+    story.pay("O-3", "renewal", charge_id=asked, at=utc("2025-12-19"))
+    assert story.last(billing.PaymentRefused).code == "RENEWAL_ALREADY_PAID"
+    assert story.last(payments.RefundRequested).order_id == "O-3"
+    assert story.known.history.paid_through == utc("2027-01-01")
+
+
+def test_an_older_order_that_arrives_later_is_the_one_that_created_it() -> None:
+    """12: what was told of the other is corrected, and it is not ordered twice."""
+    story = Story(now=utc("2025-01-05"))
+    story.order("O-2", term="P1M")
+    (told,) = [o.id for o in story.said if isinstance(o.data, billing.SubscriptionCreated)]
+    story.publish(payments.OrderPlaced(**story.order_data("O-1")), at=utc("2025-01-01"))
+    again = story.last(billing.SubscriptionCreated)
+    assert (again.effective_at, again.plan.term, again.corrects) == (
+        utc("2025-01-01"), "P1Y", (told,),
+    )  # fmt: skip
+
+
+def test_money_of_a_refused_payment_is_no_refund_of_the_period() -> None:
+    """Q4: its order can still be refunded, once."""
+    story = Story().subscribe()
+    story.pay()
+    back = story.last(billing.RefundInitiated)
+    assert (back.period_id, back.effect, back.full) == (None, "none", True)
+    assert names(story.request_refund()) == [
+        "billing.refund-requested", "billing.refund-under-review",
+    ]  # fmt: skip
+
+
+def test_a_charge_that_crosses_a_payment_in_grace_is_refused() -> None:
+    """Q5: the period after the end is paid, though it began before the charge succeeded."""
+    story = Story().subscribe()
+    story.advance(utc("2026-01-03"))
+    asked = story.charge_id
+    story.pay("O-2", "manual")
+    story.advance(DAY)
+    story.pay("O-3", "renewal", charge_id=asked)
+    assert (refused(story), paid_back(story)) == (["RENEWAL_ALREADY_PAID"], ["O-3"])
+
+
+def test_calendar_steps_of_an_order_are_made_where_it_was_placed() -> None:
+    """Q21."""
+    story = Story().subscribe()
+    story.order("O-2", billing_tz="Asia/Tokyo")
+    first = story.known.billing_tz("O-1")
+    assert (story.known.billing_tz("O-2"), first) == ("Asia/Tokyo", story.known.billing_tz("O-9"))
+    assert first != "Asia/Tokyo"
+
+
+def test_beside_an_open_period_nothing_limited_is_renewed() -> None:
+    """S-22: paid time is open, whatever else was bought."""
+    story = Story()
+    story.order(term="unlimited")
+    story.pay()
+    ahead = Interval(start=utc("2025-02-01"), end=utc("2026-02-01"))
+    story.pay("O-2", "prepayment", period=ahead)
+    assert story.known.history.paid_through is None
+    story.advance(utc("2026-01-31"))
+    assert story.all(billing.RenewalReminderDue) == story.all(payments.ChargeRequested) == []
+    assert story.access("2025-06-01").days_remaining is None  # type: ignore[union-attr]
+
+
+def test_every_new_order_that_is_paid_renews_again() -> None:
+    """T27: also the second after a cancellation."""
+    story = Story()
+    for number in (1, 2, 3):
+        story.order(f"O-{number}", term="P1M")
+        story.pay(f"O-{number}")
+        assert story.known.history.auto_renew
+        story.cancel()
+        assert not story.known.history.auto_renew
+        story.advance(timedelta(days=40))
+    assert [s.reason for s in story.stages if s.reason] == ["canceled"] * 3

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import billing, commands, licensing, payments
 from contracts.base import Data
-from contracts.policy import Policies
+from contracts.policy import Policies, ProviderPolicy
 from contracts.values import Interval
 from tests.support.story import POLICIES, PRICE, Story, names, utc
 
@@ -20,6 +20,14 @@ def offering(*modes: str, provider: str = "online-store", **more: Any) -> Polici
     """The pack of a provider that offers these pauses."""
     pack = POLICIES.packs[provider][0].model_copy(update={"pause_modes": modes, **more})
     return Policies({provider: (pack,)})
+
+
+def replaced(since: str, before: str, after: str) -> Policies:
+    """A pack that offers one kind of pause, and from a day on a version of it that offers another."""
+    old = offering(before).packs["online-store"][0]
+    changed = {"effective_from": utc(since).date(), "pause_modes": (after,)}
+    new = ProviderPolicy(**dict(old) | changed)  # a copy would keep the cached name of the version
+    return Policies({"online-store": (old, new)})
 
 
 def story_with(*modes: str, provider: str = "online-store", **more: Any) -> Story:
@@ -603,11 +611,7 @@ def test_after_a_pause_the_next_may_follow_at_once() -> None:
 
 def test_the_version_of_the_period_decides_not_the_latest() -> None:
     """S-14d: what was bought under a pack keeps its pauses."""
-    old = offering("freeze_term").packs["online-store"][0]
-    new = old.model_copy(
-        update={"effective_from": utc("2025-02-01").date(), "pause_modes": ("run_term",)}
-    )
-    story = Story(policies=Policies({"online-store": (old, new)})).subscribe()
+    story = Story(policies=replaced("2025-02-01", "freeze_term", "run_term")).subscribe()
     story.advance(utc("2025-03-01"))
     story.pause("2025-04-01", "run_term")
     assert refusals(story) == ["CAPABILITY_NOT_OFFERED"]
@@ -867,3 +871,95 @@ def shifted_bounds(story: Story) -> dict[Any, datetime | None]:
         if isinstance(outgoing.data, billing.PeriodShifted):
             told[outgoing.data.period_id] = outgoing.data.new.end
     return told
+
+
+@pytest.mark.parametrize(
+    ("mode", "until", "starts"),
+    [("run_term", "2026-01-05", "2026-01-01"), ("at_period_end", "2026-02-01", "2026-02-01")],
+)
+def test_paid_after_the_end_while_paused_it_follows_the_end(
+    mode: str, until: str, starts: str
+) -> None:
+    """T12, T24: a pause keeps the chain of periods."""
+    story = story_with(mode)
+    story.advance(utc("2025-12-10"))
+    story.pause(until)
+    story.advance(utc("2026-01-03"))
+    story.pay("O-2", "manual")
+    scheduled = story.last(billing.PeriodScheduled)
+    assert (scheduled.start, scheduled.basis) == (utc(starts), "from_end")
+
+
+@pytest.mark.parametrize(
+    ("now", "kinds"),
+    [
+        ("2026-01-05", [billing.PauseScheduled, billing.PauseScheduled]),
+        ("2026-01-15", [billing.PauseScheduled, billing.PauseStarted]),
+    ],
+    ids=["before it begins", "after"],
+)
+def test_a_pause_that_began_later_than_told_is_told_again(
+    now: str, kinds: list[type[billing.PauseEvent]]
+) -> None:
+    """12: another pause, of which the provider tells late, moved the end where it begins."""
+    story = story_with("freeze_term", "at_period_end", provider="isp-classic")
+    story.advance(utc("2025-06-01"))
+    story.pause("2026-02-01", "at_period_end")
+    story.advance(utc(now))
+    ids = [o.id for o in story.said if isinstance(o.data, billing.PauseEvent)]
+    pause_id = story.last(billing.PauseStarted).pause_id
+    said = story.publish(payments.PauseRequested(resumes_at=utc("2025-03-11")), utc("2025-03-01"))
+    told_again = [e for e in said if isinstance(e, billing.PauseEvent) and e.pause_id == pause_id]
+    assert [type(event) for event in told_again] == kinds
+    assert [event.corrects for event in told_again] == [(id,) for id in ids[:2]]
+    assert bounds(story)[1] == utc("2026-01-11")
+    assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]
+    story.advance(utc("2026-03-01"))
+    assert story.last(billing.PauseStarted).effective_at == utc("2026-01-11")
+    assert story.last(billing.PauseEnded).effective_at == utc("2026-02-01")
+
+
+def test_a_dropped_pause_that_begins_after_all_is_scheduled_again() -> None:
+    """12: the days that dropped it belong to another period, as a late payment shows."""
+    story = story_with("at_period_end")
+    story.advance(utc("2025-12-01"))
+    story.pause("2026-01-05")
+    story.advance(DAY)
+    story.extend(10)
+    assert story.last(billing.PauseEnded).effective_at == story.now
+    assert len(story.all(billing.PauseScheduled)) == 1
+    story.advance(DAY)
+    story.order("O-0")
+    story.pay("O-0", at=utc("2024-12-20"))
+    assert bounds(story, "O-0")[1] == utc("2025-12-30")
+    assert story.last(billing.PauseScheduled).starts_at == utc("2025-12-30")
+    assert story.all(billing.PauseStarted) == []
+    assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]
+    story.advance(utc("2026-01-02"))
+    assert story.last(billing.PauseStarted).effective_at == utc("2025-12-30")
+
+
+@pytest.mark.parametrize(
+    ("at", "mode"), [("2025-12-21", "freeze_term"), ("2026-01-02", "run_term")]
+)
+def test_the_version_of_the_period_that_runs_decides(at: str, mode: str) -> None:
+    """S-14d: the next period, paid ahead under another version, has its own."""
+    story = renewed(Story(policies=replaced("2025-12-01", "freeze_term", "run_term")).subscribe())
+    story.advance(utc(at))
+    story.pause("2026-01-10")
+    assert story.last(billing.PauseStarted).mode == mode
+
+
+def test_a_pause_whose_begin_an_older_pause_moved_behind_its_end_is_dropped() -> None:
+    """T24, 12: as of when it was asked for."""
+    story = story_with("freeze_term", "at_period_end", provider="isp-classic")
+    story.advance(utc("2025-06-01"))
+    story.pause("2026-01-20", "at_period_end")
+    story.publish(payments.PauseRequested(resumes_at=utc("2025-03-31")), utc("2025-03-01"))
+    assert bounds(story)[1] == END + 30 * DAY
+    ended = story.last(billing.PauseEnded)
+    assert (ended.pause_id, ended.effective_at) == (
+        story.last(billing.PauseScheduled).pause_id, utc("2025-06-01"),
+    )  # fmt: skip
+    story.advance(utc("2026-01-25"))
+    assert len(story.all(billing.PauseStarted)) == 1

@@ -177,6 +177,7 @@ def test_a_provider_that_pays_back_after_our_refund_failed_takes_the_period() ->
     story.refunded()
     assert state(story) == "revoked"
     assert len(story.all(billing.PeriodRevoked)) == 2
+    assert story.last(billing.PeriodRevoked).effective_at == story.now
 
 
 def test_what_was_to_follow_a_voided_period_moves_up() -> None:
@@ -337,3 +338,58 @@ def test_a_charge_is_withdrawn_while_a_refund_is_under_review() -> None:
     assert [w.reason for w in story.all(payments.ChargeWithdrawn)] == ["refunded"]
     story.decline()
     assert story.charge_id != first
+
+
+def test_what_is_paid_after_a_move_to_now_counts_from_there() -> None:
+    """3e: a new chain, with its own day of the month."""
+    story = Story(provider="app-store-like")
+    story.order(term="P1M")
+    story.pay()
+    for order_id, kind in (("O-2", "renewal"), ("O-3", "manual")):
+        story.advance(DAY)
+        story.pay(order_id, kind)
+    story.advance(utc("2025-01-29"))
+    story.request_refund("O-2", bought="2025-01-01")
+    story.advance(utc("2025-02-04"))
+    story.approve()
+    story.pay("O-4", "manual")
+    assert spans(story)[-2:] == [
+        ("O-3", "2025-02-04", "2025-03-04"), ("O-4", "2025-03-04", "2025-04-04"),
+    ]  # fmt: skip
+
+
+def test_only_wrong_details_count_as_attempts() -> None:
+    """Q14: neither an open case nor one that an operator declined."""
+    story = Story().subscribe()
+    story.order("O-2")
+    story.pay("O-2")
+    story.request_refund("O-2")
+    guess(story, 1)
+    assert story.last(billing.RefundDeclined).code == "IDENTITY_MISMATCH"
+    story.decline()
+    for number in range(2, 6):
+        guess(story, number)
+    assert story.all(billing.CommandRefused) == []
+    guess(story, 6)
+    assert story.last(billing.CommandRefused).code == "TOO_MANY_ATTEMPTS"
+
+
+def test_what_a_late_settlement_takes_names_its_case() -> None:
+    story = approved("2025-02-03")
+    story.refund_fails()
+    story.advance(DAY)
+    settle(story)
+    case = story.last(billing.RefundSettled)
+    revoked = story.last(billing.PeriodRevoked)
+    assert (revoked.case_id, revoked.requested_at) == (case.case_id, case.requested_at)
+
+
+def test_what_is_given_back_names_the_failure_that_gave_it() -> None:
+    """T21."""
+    story = approved("2025-02-03")
+    refund_id = story.last(payments.RefundRequested).refund_id
+    failure = story.message(
+        payments.RefundFailed(order_id="O-1", refund_id=refund_id, reason="closed")
+    )
+    story.receive(failure)
+    assert story.last(billing.PeriodReinstated).fact_id == failure.cause_id

@@ -398,3 +398,54 @@ def test_a_command_without_its_case_is_refused() -> None:
     other.said.append(story.said[-1])
     other.approve()
     assert refused(other) == ["CASE_UNKNOWN"]
+
+
+def test_a_refund_that_fails_twice_gives_the_period_back_once() -> None:
+    """T21: as of the first failure."""
+    story = Story().subscribe()
+    story.request_refund()
+    story.approve()
+    story.advance(2 * DAY)
+    story.refund_fails()
+    failed = story.now
+    story.advance(2 * DAY)
+    assert names(story.refund_fails()) == []
+    (back,) = [taken.reinstated_at for taken in story.known.history.periods[0].takings]
+    assert back == failed
+
+
+def test_a_refund_of_a_refused_payment_that_fails_gives_nothing_back() -> None:
+    """Q11: it had bought nothing."""
+    story = Story()
+    story.order()
+    story.pay(amount=HALF)
+    assert story.last(billing.PaymentRefused).code == "AMOUNT_MISMATCH"
+    assert names(story.refund_fails()) == ["billing.refund-failed"]
+    assert story.known.history.periods == ()
+
+
+def test_a_refund_that_changes_nothing_names_no_end_of_access() -> None:
+    """T20."""
+    story = Story().subscribe()
+    story.refunded(full=False, amount=HALF)
+    assert story.last(billing.RefundInitiated).access_until is None
+    taking = renewed("2025-06-20")
+    taking.refunded("O-2")
+    assert taking.last(billing.RefundInitiated).access_until == utc("2025-06-20")
+
+
+def test_a_refund_from_grace_that_is_told_after_the_renewal_is_money_only() -> None:
+    """Q9: the period that it was about has its successor."""
+    story = Story().subscribe()
+    story.advance(utc("2026-01-05"))
+    story.pay("O-2", "manual")
+    story.refunded("O-1", at=utc("2026-01-03"))
+    assert story.last(billing.RefundInitiated).effect == "none"
+    assert story.entitlement.state == "active"
+
+
+def test_a_paid_period_tells_until_when_it_is_refunded() -> None:
+    """S-41, Q13; nothing where the provider refunds none."""
+    assert renewed().last(billing.PeriodScheduled).refund_until == utc("2025-07-01T22:00")
+    elsewhere = Story(provider="isp-classic").subscribe()
+    assert elsewhere.last(billing.PeriodScheduled).refund_until is None

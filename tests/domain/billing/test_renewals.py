@@ -240,13 +240,17 @@ def test_a_reminder_that_led_to_its_renewal_is_not_retracted() -> None:
     assert story.all(billing.ReminderRetracted) == []
 
 
-def test_after_a_long_stop_the_missed_reminder_comes_before_the_charge() -> None:
+def test_after_a_long_stop_the_missed_reminder_gives_notice_up_to_the_end() -> None:
+    """Q19, Q23."""
     story = Story().subscribe()
     story.now = utc("2025-12-30")
     story.advance(timedelta(0))
+    assert story.last(billing.RenewalReminderDue).effective_at == utc("2025-12-02")
+    assert story.last(billing.RenewalReminderDue).charge_on == END
+    assert story.all(payments.ChargeRequested) == []
+    story.advance(END)
     said = names([outgoing.data for outgoing in story.said])
     assert said.index("billing.renewal-reminder-due") < said.index("payments.charge-requested")
-    assert story.last(billing.RenewalReminderDue).effective_at == utc("2025-12-02")
 
 
 @pytest.mark.parametrize("stop", [utc("2025-06-01"), utc("2025-12-19"), utc("2026-01-05")])
@@ -255,3 +259,27 @@ def test_the_state_survives_being_stored(stop: datetime) -> None:
     story.advance(stop)
     loaded = STORED.validate_json(STORED.dump_json(story.billing, exclude_none=True))
     assert loaded == replace(story.billing, due_at=None)
+
+
+def test_a_failure_whose_period_was_another_is_told_again() -> None:
+    """Q8: a payment that arrives late shows which period the attempt was to renew."""
+    story = Story(provider="isp-classic").subscribe()
+    story.advance(utc("2025-12-20"))
+    story.fail("O-3")
+    failed = next(o for o in story.said if isinstance(o.data, billing.PaymentFailed))
+    assert failed.data.period_id == story.period("O-1")
+    story.pay("O-2", "manual", at=utc("2025-06-01"))
+    again = story.last(billing.PaymentFailed)
+    assert again == failed.data.model_copy(
+        update={"period_id": story.period("O-2"), "corrects": (failed.id,)}
+    )
+
+
+@pytest.mark.parametrize(("seconds", "notices"), [(-1, 1), (0, 1), (1, 0)])
+def test_whoever_cancels_after_the_notice_was_due_gets_none(seconds: int, notices: int) -> None:
+    """Q20: the mail about the cancellation says when it ends."""
+    story = Story().subscribe()
+    story.advance(END - 30 * DAY + timedelta(seconds=seconds))
+    story.cancel()
+    story.advance(END)
+    assert len(story.all(billing.ExpiryNoticeDue)) == notices

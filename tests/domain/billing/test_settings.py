@@ -257,3 +257,14 @@ def test_settings_told_in_any_order_of_arrival_end_alike(order: tuple[int, ...])
         utc("2025-06-01"),
         END,
     ]
+
+
+def test_settings_and_a_payment_at_one_instant_count_in_this_order() -> None:
+    """Q26: the payment buys what was settled with it."""
+    story = Story(provider="isp-classic").subscribe()
+    story.advance(utc("2025-06-01"))
+    story.publish(payments.SettingsChanged(product_id="total-security"))
+    story.pay("O-2", "manual")
+    assert story.last(billing.PeriodScheduled).plan.product_id == "total-security"
+    told = story.last(billing.SettingsChanged)
+    assert told.effective_at == utc("2026-01-01")

@@ -406,3 +406,26 @@ def test_the_last_word_about_seats_counts(
         told = told.with_seat_change(change)
     counted = [(P1, "2024-08-01"), (P1, "2025-06-14"), (P2, "2025-06-15")]
     assert [told.seats_at(of, utc(at)) for of, at in counted] == expected
+
+
+@pytest.mark.parametrize("made", [asked, dispute], ids=["charge", "dispute"])
+def test_money_is_open_from_its_instant_until_its_answer(made: Any) -> None:
+    """Q7, T22: an end is exclusive, and nothing is open before it began."""
+    told = made("2025-06-01", "2025-06-10")
+    days = ("2025-05-31", "2025-06-01", "2025-06-09", "2025-06-10")
+    assert [told.open_at(utc(day)) for day in days] == [False, True, True, False]
+    assert [made("2025-06-01").open_at(utc(day)) for day in days] == [False, True, True, True]
+
+
+def test_disputes_that_overlap_one_after_another_hold_without_a_break() -> None:
+    """T22: held since the first of them, however many."""
+    row = (
+        dispute("2024-07-01", "2024-07-10"),
+        dispute("2024-07-05", "2024-07-20"),
+        dispute("2024-07-15"),
+    )
+    found = stages(P1, *row, hold_on_dispute=True)
+    assert [stage for stage in found if stage[1] < "2025"] == [
+        ("active", "2024-06-15", "2025-06-15"),
+        ("hold", "2024-07-01", None),
+    ]

@@ -296,3 +296,27 @@ def test_valid_until_reaches_to_the_end_of_unbroken_paid_time() -> None:
 def test_the_state_after_the_end(product: str, gone: object, expected: str) -> None:
     ended = period("2024-06-15", "2025-06-15", product=product, taken=gone)  # type: ignore[arg-type]
     assert state(timeline_of(ended), "2026-01-01") == expected
+
+
+@pytest.mark.parametrize(
+    ("instant", "since"), [("2024-08-20", "2024-08-01"), ("2024-09-02", "2024-08-15")]
+)
+def test_taken_again_before_it_was_given_back_the_first_taking_has_it(
+    instant: str, since: str
+) -> None:
+    """Q11: what takes it again counts once the first was undone."""
+    twice = P1.take(taken("2024-08-01", back="2024-09-01")).take(taken("2024-08-15"))
+    away = twice.taking_at(utc(instant))
+    assert away
+    assert away.at == utc(since)
+
+
+def test_the_same_taking_told_again_replaces_itself() -> None:
+    once = P1.take(taken("2024-08-01"))
+    assert once.take(taken("2024-08-01")).takings == once.takings
+
+
+def test_a_refund_at_the_end_of_hold_comes_after_the_end() -> None:
+    """Q2, Q9: at one instant the end counts first."""
+    refunded = period("2024-06-15", "2025-06-15", taken=taken("2025-07-22"))
+    assert stages(refunded) == [START, GRACE, HOLD, ("expired lapsed", "2025-07-22")]

@@ -20,11 +20,13 @@ from tests.domain.licensing.tellings import (
     given_back,
     named,
     pack,
+    pause_ended,
     pause_scheduled,
     pause_started,
     seats,
     shifted,
     taken,
+    uncanceled,
 )
 
 END = START + YEAR
@@ -94,6 +96,10 @@ NONE = timedelta(0)
         (
             (pause_started(END - DAY, END + 3 * DAY, "run_term"),),
             {}, END, "suspended", {"T26", "Q17"}, {"payment", "pause"},
+        ),
+        (
+            (pause_started(END - DAY, END + 60 * DAY, "run_term"),),
+            {}, END + 8 * DAY, "suspended", {"T13", "S-07"}, {"payment"},
         ),
         (
             (charge_asked(END - DAY),),
@@ -174,3 +180,26 @@ def test_a_charge_is_pending_while_it_is_unanswered() -> None:
     telling = paid(charge_asked(END - 14 * DAY), NEXT)
     assert not telling.access(END - 15 * DAY).renewal_pending
     assert telling.access(END - 14 * DAY).renewal_pending
+
+
+def test_what_failed_to_take_it_away_is_named_once() -> None:
+    """T21."""
+    access = paid(taken(1, START + DAY), given_back(1, START + 9 * DAY)).access(START + 10 * DAY)
+    assert [cause.kind for cause in access.causes] == ["payment", "will", "refund_failed"]
+
+
+def test_a_withdrawal_after_the_end_is_not_why_it_ended() -> None:
+    """T9: it ended by the cancellation, whatever the customer wants since."""
+    telling = paid(canceled(START + DAY), uncanceled(END + 3 * DAY))
+    access = telling.access(END + 4 * DAY)
+    assert access.state == "expired"
+    assert [(cause.kind, cause.fact_id, cause.at) for cause in access.causes] == [
+        ("payment", named("paid 1"), START),
+        ("will", named(f"cancellation {START + DAY}"), START + DAY),
+    ]
+
+
+def test_an_answer_about_a_pause_does_not_know_that_it_ends_early() -> None:
+    telling = paid(pause_started(START + DAY, START + 30 * DAY), pause_ended(START + 9 * DAY))
+    assert telling.access(START + 8 * DAY).valid_until == START + 30 * DAY
+    assert telling.access(START + 9 * DAY).state == "active"

@@ -32,6 +32,7 @@ def test_a_payment_made_in_time_but_delivered_in_grace_retracts_the_grace() -> N
     story.pay("O-2", "renewal", at=utc("2025-12-31"), charge_id=story.charge_id)
     retracted = story.last(licensing.GraceRetracted)
     assert retracted.corrects == tuple(ids(story, licensing.GraceStarted))
+    assert retracted.effective_at == story.now
     assert story.last(licensing.SubscriptionRenewed).effective_at == END
     assert story.access("2026-01-02").state == "active"  # type: ignore[union-attr]
     assert not story.all(licensing.Recovered)
@@ -144,3 +145,24 @@ def test_what_ran_and_was_moved_ahead_of_now_is_pending_again() -> None:
     telling.advance(begins)
     assert telling.entitlement.state == "active"
     assert telling.last(licensing.PeriodStarted).effective_at == begins
+
+
+def test_a_period_that_began_later_is_corrected_by_its_own_begin() -> None:
+    """The like of what was told takes its place."""
+    words = Words()
+    story = Telling().tell(words.created(), words.period())
+    story.advance(utc("2025-02-01"))
+    (told,) = story.ids(licensing.PeriodStarted)
+    story.tell(shifted(1, utc("2025-01-06"), utc("2026-01-06"), "reordered"))
+    again = story.last(licensing.PeriodStarted)
+    assert again.effective_at == utc("2025-01-06")
+    assert again.corrects == (told,)
+
+
+def test_the_end_of_grace_by_a_refund_still_tells_the_payment() -> None:
+    """The grace was of that payment; what ended it is told with the end of access."""
+    story = lapsed("2026-01-03")
+    paid = story.last(licensing.GraceStarted).fact_id
+    story.refunded()
+    assert story.last(licensing.GraceEnded).fact_id == paid
+    assert story.last(licensing.Expired).fact_id != paid

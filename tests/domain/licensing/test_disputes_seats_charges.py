@@ -219,6 +219,7 @@ def test_paid_in_the_gap_it_goes_on_without_a_break() -> None:
         ("period-started", "2026-01-01"),
         ("subscription-renewed", "2026-01-01"),
     ]
+    assert telling.last(licensing.PeriodEnded).effective_at == END
     assert not telling.entitlement.renewal_pending
     assert telling.state(END + HOUR) == "active"
     assert not [o for o in telling.said if getattr(o.data, "corrects", None)]
@@ -266,3 +267,16 @@ def test_goodwill_in_grace_retracts_the_grace() -> None:
     assert telling.entitlement.state == "active"
     telling.advance(END + 11 * DAY)
     assert telling.events()[-1] == ("grace-started", "2026-01-11")
+
+
+def test_an_answer_is_that_of_its_charge_and_the_first_one_counts() -> None:
+    """Q7: another charge stays open, and what is heard later changes nothing."""
+    telling = paid().tell(
+        charge_asked(END - 14 * DAY, name="one"),
+        charge_asked(END - 10 * DAY, name="two"),
+        charge_failed(END - 5 * DAY, name="two"),
+        charge_withdrawn(END - 4 * DAY, name="two"),
+    )
+    assert [asked.closed_at for asked in telling.license.history.asked] == [None, END - 5 * DAY]
+    telling.tell(charge_withdrawn(END - 6 * DAY, name="two"))
+    assert [asked.closed_at for asked in telling.license.history.asked] == [None, END - 6 * DAY]

@@ -274,3 +274,23 @@ def test_two_pauses_in_a_row_are_two() -> None:
     assert [name for name, _ in telling.events()] == [
         "period-started", "paused", "resumed", "paused", "resumed",
     ]  # fmt: skip
+
+
+def test_a_dropped_pause_stays_dropped_when_its_begin_is_told_again() -> None:
+    """Only a correction opens it anew."""
+    scheduled = pause_scheduled(START + DAY, END, END + 60 * DAY)
+    telling = paid().tell(scheduled, pause_ended(START + 9 * DAY))
+    telling.tell(scheduled)
+    assert telling.license.history.pause_spans() == ()
+    telling.tell(scheduled.model_copy(update={"corrects": (named("scheduled"),)}))
+    (span,) = telling.license.history.pause_spans()
+    assert (span.start, span.end) == (END, END + 60 * DAY)
+
+
+def test_a_pause_tells_when_it_ends_not_when_its_stage_does() -> None:
+    """Its usable days and the end of the term lie before."""
+    telling = paid(pause_grace=5 * DAY).advance(END - 9 * DAY)
+    until = END + 5 * DAY
+    telling.tell(pause_started(END - 9 * DAY, until, "run_term"))
+    paused = telling.last(licensing.Paused)
+    assert (paused.resumes_at, paused.effective_at) == (until, END - 9 * DAY)

@@ -61,8 +61,11 @@ def test_a_confirmation_waits_for_the_period_it_tells() -> None:
 
 def test_a_confirmation_goes_out_without_its_period_after_a_day() -> None:
     state, _ = tell([CREATED, PAID])
-    _, said = tell([TIME], state, T0 + DAY)
+    state, said = tell([TIME], state, T0 + DAY)
     assert steps(said) == ["mail-requested order-confirmation"]
+    assert next_deadline(state) is None
+    _, said = tell([outcome(state, "order-confirmation", "accepted")], state, T0 + DAY)
+    assert steps(said) == ["mail-accepted order-confirmation"]
 
 
 @pytest.mark.parametrize(
