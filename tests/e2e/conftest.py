@@ -22,7 +22,7 @@ if "STACK" not in os.environ:  # `make test` leaves this folder to `make e2e`
 
 
 @pytest_asyncio.fixture(scope="session")
-async def start_system() -> AsyncIterator[Start]:
+async def start_system(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     """Starts a system of one's own, in real time or at an instant of a virtual clock."""
     if os.environ["STACK"] == "compose":
         await build_image()
@@ -34,7 +34,9 @@ async def start_system() -> AsyncIterator[Start]:
 
     @asynccontextmanager
     async def start(starts_at: datetime | None) -> AsyncIterator[System]:
+        before = request.session.testsfailed
         async with make(starts_at) as system:
+            system.failed = lambda: request.session.testsfailed > before
             yield system
 
     yield start

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -40,6 +40,8 @@ class System(Sight, ABC):
         stack = Stack(variables)
         super().__init__(stack, mailbox_of(stack))
         self.starts_at = starts_at
+        #: Asked at the end, whether a test failed on it: then the logs are kept.
+        self.failed: Callable[[], bool] = lambda: False
 
     @abstractmethod
     async def up(self) -> None:
@@ -115,4 +117,4 @@ class System(Sight, ABC):
 
     async def __aexit__(self, kind: object, *_: object) -> None:
         """Stop."""
-        await self.down(failed=kind is not None)
+        await self.down(failed=kind is not None or self.failed())

@@ -59,10 +59,10 @@ class Sight:
             with suppress(Exception):
                 await asyncio.wait_for(producer.stop(), 5)
 
-    async def quiet(self) -> Work:
+    async def quiet(self, timeout_s: float = PATIENCE_S) -> Work:
         """Wait until every service has caught up."""
         async with Quiet(self.stack) as quiet:
-            return await quiet.wait(PATIENCE_S)
+            return await quiet.wait(timeout_s)
 
     async def catch_up(self, ahead: timedelta) -> None:
         """Wait until every service has caught up and what is due within `ahead` has happened.

@@ -7,8 +7,9 @@ import pytest
 
 from contracts import billing, licensing, payments
 from contracts.errors import Impossible
-from contracts.values import Interval, Money
-from tests.support.story import PRICE, Story, names, utc
+from contracts.policy import Policies
+from contracts.values import Interval, Money, customer_id
+from tests.support.story import POLICIES, PRICE, Story, names, utc
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -21,6 +22,15 @@ def refused(story: Story) -> list[str]:
 def paid_back(story: Story) -> list[str]:
     """The orders whose money was asked back."""
     return [request.order_id for request in story.all(payments.RefundRequested)]
+
+
+def test_an_order_names_its_customer_by_provider_and_reference() -> None:
+    """Whoever knows both finds everything about a person: contacts, mails, an erasure."""
+    story = Story()
+    story.order()
+    created = story.last(billing.SubscriptionCreated)
+    assert created.customer_id == customer_id("online-store", "C-1")
+    assert (created.provider_id, created.reference) == ("online-store", "R-1")
 
 
 def test_an_order_alone_is_announced_and_entitles_to_nothing() -> None:
@@ -400,6 +410,8 @@ def test_an_older_order_that_arrives_later_is_the_one_that_created_it() -> None:
     assert (again.effective_at, again.plan.term, again.corrects) == (
         utc("2025-01-01"), "P1Y", (told,),
     )  # fmt: skip
+    (will,) = story.licensing.history.wills
+    assert will == story.known.history.wills[0]
 
 
 def test_money_of_a_refused_payment_is_no_refund_of_the_period() -> None:
@@ -457,3 +469,17 @@ def test_every_new_order_that_is_paid_renews_again() -> None:
         assert not story.known.history.auto_renew
         story.advance(timedelta(days=40))
     assert [s.reason for s in story.stages if s.reason] == ["canceled"] * 3
+
+
+def test_where_no_grace_is_offered_a_payment_at_the_end_begins_a_new_chain() -> None:
+    """S-14, T14: at one instant the end counts first."""
+    pack = POLICIES.in_force("online-store", utc("2025-01-01"))
+    sudden = pack.model_copy(update={"grace": timedelta(0)})
+    story = Story(policies=Policies({"online-store": (sudden,)}), now=utc("2025-01-31"))
+    story.order(term="P1M", auto_renew=False)
+    story.pay()
+    story.advance(utc("2025-02-28"))
+    story.pay("O-2", "manual")
+    period = story.last(billing.PeriodScheduled)
+    assert (period.start, period.end) == (utc("2025-02-28"), utc("2025-03-28"))
+    assert period.basis == "from_now"

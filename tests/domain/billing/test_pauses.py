@@ -745,6 +745,9 @@ def test_cancelling_in_a_pause_at_the_end_ends_it_now() -> None:
     story.advance(utc("2026-01-11"))
     story.cancel()
     assert story.last(billing.PauseEnded).effective_at == utc("2026-01-11")
+    stage = story.known.stage(story.now)
+    assert stage
+    assert stage.status == "expired"
     story.advance(utc("2026-01-12"))
     story.order("O-2")
     story.pay("O-2")
@@ -911,6 +914,7 @@ def test_a_pause_that_began_later_than_told_is_told_again(
     said = story.publish(payments.PauseRequested(resumes_at=utc("2025-03-11")), utc("2025-03-01"))
     told_again = [e for e in said if isinstance(e, billing.PauseEvent) and e.pause_id == pause_id]
     assert [type(event) for event in told_again] == kinds
+    assert all(o.time <= story.now for o in story.said)
     assert [event.corrects for event in told_again] == [(id,) for id in ids[:2]]
     assert bounds(story)[1] == utc("2026-01-11")
     assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts import billing, licensing, payments
-from tests.support.story import Story, names, utc
+from tests.support.story import PRICE, Story, names, utc
 
 DAY = timedelta(days=1)
 
@@ -393,3 +393,49 @@ def test_what_is_given_back_names_the_failure_that_gave_it() -> None:
     )
     story.receive(failure)
     assert story.last(billing.PeriodReinstated).fact_id == failure.cause_id
+
+
+@pytest.mark.parametrize("end", ["settled", "failed", "overdue"])
+def test_the_end_of_a_refund_names_what_was_asked_for(end: str) -> None:
+    """S-45: whoever reads one event knows refund, case, order and period."""
+    story = approved("2025-02-03")
+    asked = story.last(payments.RefundRequested)
+    story.advance(DAY)
+    kind: Any = billing.RefundOverdue
+    if end == "settled":
+        settle(story)
+        kind = billing.RefundSettled
+    elif end == "failed":
+        story.refund_fails()
+        kind = billing.RefundFailed
+    else:
+        story.advance(20 * DAY)
+    told = story.last(kind)
+    assert (told.refund_id, told.case_id) == (asked.refund_id, asked.case_id)
+    assert (told.order_id, told.period_id) == ("O-1", story.period("O-1"))
+    assert (told.full, told.effect, told.amount) == (True, "current_revoked", PRICE)
+    assert (
+        told.requested_at == asked.requested_at == story.last(billing.RefundInitiated).effective_at
+    )
+
+
+def test_what_moved_up_can_be_moved_by_days_given() -> None:
+    story = paid_ahead()
+    story.refunded("O-2")
+    story.extend(5)
+    assert spans(story) == [
+        ("O-1", "2025-01-01", "2025-02-06"), ("O-3", "2025-02-06", "2025-03-06"),
+    ]  # fmt: skip
+
+
+def test_the_window_of_the_next_period_is_over_at_its_last_instant() -> None:
+    """Q12, Q13: from there on an operator decides, not a rule."""
+    story = Story().subscribe()
+    story.advance(utc("2025-12-20"))
+    story.renew("O-2")
+    story.extend(60)
+    until = story.last(billing.PeriodScheduled).refund_until
+    story.advance(until)
+    story.refunded("O-1")
+    assert story.last(billing.RefundUnderReview).order_id == "O-2"
+    assert story.all(payments.RefundRequested) == []

@@ -186,6 +186,8 @@ def test_a_case_is_decided_once(first: str, second: str) -> None:
     getattr(story, first)()
     getattr(story, second)()
     assert refused(story) == ["CASE_CLOSED"]
+    case = story.last(billing.RefundUnderReview)
+    assert story.last(billing.CommandRefused).case_id == case.case_id
 
 
 def test_what_cannot_be_refunded_through_us_is_refused_with_the_link() -> None:
@@ -449,3 +451,16 @@ def test_a_paid_period_tells_until_when_it_is_refunded() -> None:
     assert renewed().last(billing.PeriodScheduled).refund_until == utc("2025-07-01T22:00")
     elsewhere = Story(provider="isp-classic").subscribe()
     assert elsewhere.last(billing.PeriodScheduled).refund_until is None
+
+
+def test_a_next_period_that_was_given_back_in_time_begins_as_any_other() -> None:
+    """Q11."""
+    story = renewed("2025-06-10")
+    ask_for_renewal(story)
+    story.approve()
+    story.advance(utc("2025-06-13"))
+    story.refund_fails("O-2")
+    story.advance(utc("2025-07-01"))
+    begun = [event.effective_at for event in story.all(licensing.PeriodStarted)]
+    assert begun == [utc("2024-06-15"), utc("2025-06-15")]
+    assert story.all(licensing.Reinstated) == []

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts import billing, payments
+from contracts.policy import Policies
 from contracts.values import Interval
 from services.billing.domain.subscription import STORED
-from tests.support.story import Story, names, utc
+from tests.support.story import POLICIES, Story, names, utc
 
 DAY = timedelta(days=1)
 END = utc("2026-01-01")
@@ -112,6 +113,9 @@ def test_one_charge_is_asked_for_per_period_over_the_years() -> None:
     assert len(story.all(billing.RenewalReminderDue)) == 5
     assert withdrawn(story) == []
     assert story.known.history.paid_through == utc("2031-01-01")
+    history = story.known.history
+    charged = [p.order_id for p in history.periods if history.was_charged(p.period_id)]
+    assert charged == ["O-1", *(f"O-{year}" for year in range(2025, 2029))]
 
 
 def test_a_charge_that_failed_for_good_is_not_asked_again() -> None:
@@ -283,3 +287,23 @@ def test_whoever_cancels_after_the_notice_was_due_gets_none(seconds: int, notice
     story.cancel()
     story.advance(END)
     assert len(story.all(billing.ExpiryNoticeDue)) == notices
+
+
+@pytest.mark.parametrize(
+    ("grace", "hold", "by"),
+    [
+        (7 * DAY, 30 * DAY, END + 37 * DAY),
+        (7 * DAY, timedelta(0), END + 7 * DAY),
+        (timedelta(0), timedelta(0), END + DAY),
+        (timedelta(0), 30 * DAY, END + 30 * DAY),
+    ],
+)
+def test_a_charge_may_be_answered_while_it_recovers_or_access_waits_for_it(
+    grace: timedelta, hold: timedelta, by: datetime
+) -> None:
+    """Q4, Q7: without grace a day at least."""
+    pack = POLICIES.in_force("online-store", utc("2025-01-01"))
+    changed = pack.model_copy(update={"grace": grace, "hold": hold})
+    story = Story(policies=Policies({"online-store": (changed,)})).subscribe()
+    story.advance(END - DAY)
+    assert story.last(payments.ChargeRequested).charge_by == by

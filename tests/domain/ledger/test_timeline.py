@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from ledger.access import StageAccess, access_of, holds_until, position_at
+from ledger.history import History
 from ledger.stage import Stage
-from tests.domain.ledger.histories import period, stages, taken, timeline_of, will
+from tests.domain.ledger.histories import named, period, stages, taken, timeline_of, will
 from tests.support.story import utc
 
 P1 = period("2024-06-15", "2025-06-15")
@@ -320,3 +321,15 @@ def test_a_refund_at_the_end_of_hold_comes_after_the_end() -> None:
     """Q2, Q9: at one instant the end counts first."""
     refunded = period("2024-06-15", "2025-06-15", taken=taken("2025-07-22"))
     assert stages(refunded) == [START, GRACE, HOLD, ("expired lapsed", "2025-07-22")]
+
+
+def test_what_was_charged_is_kept_by_the_fact_that_told_it() -> None:
+    """Q8: every period that money was asked for after; one fact tells of one only."""
+    told = (
+        History().with_charged(named("one"), P1.period_id).with_charged(named("two"), P2.period_id)
+    )
+    assert told.was_charged(P1.period_id)
+    assert told.was_charged(P2.period_id)
+    corrected = told.with_charged(named("one"), P2.period_id)
+    assert not corrected.was_charged(P1.period_id)
+    assert corrected.was_charged(P2.period_id)

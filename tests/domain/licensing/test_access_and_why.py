@@ -170,8 +170,8 @@ def test_an_answer_about_the_past_does_not_know_what_came_later() -> None:
         NEXT, pause_started(START + 9 * DAY, START + 19 * DAY), shifted(1, START, END + 10 * DAY)
     )
     access = telling.access(START + DAY)
-    assert (access.state, access.valid_until, access.renewal_pending) == (
-        "active", END + 10 * DAY, False,
+    assert (access.state, access.since, access.valid_until, access.renewal_pending) == (
+        "active", START, END + 10 * DAY, False,
     )  # fmt: skip
     assert access.rules == ("T2", "S-01")
 
@@ -185,7 +185,10 @@ def test_a_charge_is_pending_while_it_is_unanswered() -> None:
 def test_what_failed_to_take_it_away_is_named_once() -> None:
     """T21."""
     access = paid(taken(1, START + DAY), given_back(1, START + 9 * DAY)).access(START + 10 * DAY)
-    assert [cause.kind for cause in access.causes] == ["payment", "will", "refund_failed"]
+    gone = named(f"taken 1 {START + DAY}")
+    assert [(cause.kind, cause.fact_id) for cause in access.causes] == [
+        ("payment", named("paid 1")), ("will", gone), ("refund_failed", gone),
+    ]  # fmt: skip
 
 
 def test_a_withdrawal_after_the_end_is_not_why_it_ended() -> None:
@@ -203,3 +206,13 @@ def test_an_answer_about_a_pause_does_not_know_that_it_ends_early() -> None:
     telling = paid(pause_started(START + DAY, START + 30 * DAY), pause_ended(START + 9 * DAY))
     assert telling.access(START + 8 * DAY).valid_until == START + 30 * DAY
     assert telling.access(START + 9 * DAY).state == "active"
+
+
+def test_an_answer_about_the_past_does_not_know_of_a_later_refund() -> None:
+    access = paid(taken(1, START + 9 * DAY)).access(START + DAY)
+    assert (access.valid_until, access.paid_through) == (END, END)
+
+
+def test_a_period_that_begins_now_is_not_paid_ahead() -> None:
+    """S-35 names only what begins later."""
+    assert paid(NEXT).access(END).rules == ("T8", "S-33")

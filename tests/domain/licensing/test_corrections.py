@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from contracts import licensing, payments
-from tests.domain.licensing.tellings import Telling, Words, shifted
+from tests.domain.licensing.tellings import Telling, Words, shifted, taken
 from tests.support.story import Story, names, utc
 
 DAY = timedelta(days=1)
@@ -126,9 +126,12 @@ def test_corrections_come_before_what_is_new() -> None:
 def test_what_was_corrected_is_not_said_again_by_the_next_message() -> None:
     story = lapsed("2026-01-03")
     story.pay("O-2", "manual", at=utc("2025-12-31"))
+    assert len(ids(story, licensing.PeriodStarted)) == 2
     before = len(story.said)
     story.advance(30 * DAY)
-    assert [d for d in names([o.data for o in story.said[before:]]) if "retracted" in d] == []
+    story.change(seats=9)
+    said = [outgoing.data for outgoing in story.said[before:]]
+    assert names(said) == ["billing.settings-changed", "licensing.entitlement"]
 
 
 def test_what_ran_and_was_moved_ahead_of_now_is_pending_again() -> None:
@@ -166,3 +169,30 @@ def test_the_end_of_grace_by_a_refund_still_tells_the_payment() -> None:
     story.refunded()
     assert story.last(licensing.GraceEnded).fact_id == paid
     assert story.last(licensing.Expired).fact_id != paid
+
+
+def test_paid_time_that_had_not_begun_and_was_taken_corrects_nothing() -> None:
+    """S-48: that it extended the entitlement was true until then."""
+    begins = utc("2026-01-01")
+    telling = Telling().tell(Words().created(), Words().period())
+    telling.advance(utc("2025-12-20")).tell(Words().period(2, begins, paid=utc("2025-12-20")))
+    assert telling.entitlements()[-1][0] == "extended"
+    before = len(telling.said)
+    telling.tell(taken(2, utc("2025-12-20"), "refunded_renewal", voided=True))
+    assert telling.entitlements(before) == []
+    assert telling.entitlement.paid_through == begins
+
+
+def test_a_retracted_grace_takes_its_own_end_along_and_nothing_else() -> None:
+    """Goodwill in hold, over today: the hold is corrected by a word of its own."""
+    telling = Telling().tell(Words().created(), Words().period()).advance(END + 10 * DAY)
+    telling.tell(shifted(1, utc("2025-01-01"), END + 20 * DAY, "goodwill"))
+    retracted, recovered = (
+        telling.last(k) for k in (licensing.GraceRetracted, licensing.Recovered)
+    )
+    assert set(retracted.corrects) == {
+        *telling.ids(licensing.GraceStarted),
+        *telling.ids(licensing.GraceEnded),
+        *telling.ids(licensing.PeriodEnded),
+    }
+    assert recovered.corrects == telling.ids(licensing.HoldStarted)

@@ -294,3 +294,19 @@ def test_a_pause_tells_when_it_ends_not_when_its_stage_does() -> None:
     telling.tell(pause_started(END - 9 * DAY, until, "run_term"))
     paused = telling.last(licensing.Paused)
     assert (paused.resumes_at, paused.effective_at) == (until, END - 9 * DAY)
+
+
+def test_the_end_of_a_pause_tells_the_pause_and_a_renewal_its_payment() -> None:
+    telling = frozen().advance(RESUMES)
+    assert telling.last(licensing.Paused).fact_id == named("pause")
+    assert telling.last(licensing.Resumed).fact_id == named("pause")
+    telling.tell(WORDS.period(2, END + 60 * DAY)).advance(END + 60 * DAY)
+    assert telling.last(licensing.SubscriptionRenewed).fact_id == named("paid 2")
+
+
+def test_a_pause_that_ended_goes_on_only_by_a_correction() -> None:
+    started = pause_started(PAUSED, RESUMES)
+    telling = paid().advance(PAUSED).tell(started, pause_ended(PAUSED + 9 * DAY), started)
+    assert telling.license.history.pause_spans()[0].end == PAUSED + 9 * DAY
+    telling.tell(started.model_copy(update={"corrects": (named("ended"),)}))
+    assert telling.license.history.pause_spans()[0].end == RESUMES

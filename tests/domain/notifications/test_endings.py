@@ -151,3 +151,16 @@ def test_every_kind_has_a_rule_for_an_unknown_end() -> None:
         "order-confirmation",
         "renewal-reminder",
     }
+
+
+def test_a_payment_of_something_else_leaves_the_mail_about_a_failure() -> None:
+    failed = event(billing.PaymentFailed, charge_id=named("charge"))
+    other = event(
+        billing.PaymentSucceeded, kind="manual", order_id="order-9", charge_id=named("another")
+    )
+    for paid in (other, event(billing.PaymentSucceeded, kind="manual", order_id="order-9")):
+        _, said = tell([CREATED, SCHEDULED, failed, paid])
+        assert steps(said) == ["mail-requested payment-failed", "mail-requested receipt"]
+    same_order = event(billing.PaymentSucceeded, kind="manual", order_id="order-2")
+    _, said = tell([CREATED, SCHEDULED, failed, same_order])
+    assert steps(said)[1] == "mail-retracted payment-failed"
