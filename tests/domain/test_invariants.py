@@ -486,6 +486,43 @@ _ONCE: dict[str, Steps] = {
             {"late": "now-1m", "pays": False, "auto_renew": False, "term": "P1Y"},
         ),
     ),
+    "a refund that failed, a lost dispute, and only then that the refund had gone through before": (
+        ("begin", _start("app-store-like", "P1M", "2024-01-31T12:00Z")),
+        ("refund", {"approve": True, "which": 0}),
+        ("refund_fails", {"late": "now"}),
+        ("dispute_ends", {"last": False, "late": "now", "outcome": "lost"}),
+        ("refund_paid", {"late": "now-20h"}),
+    ),
+    "a refund that failed, one by the provider, and only then that the first had gone through": (
+        ("begin", _start("app-store-like", "P1Y", "2024-01-31T12:00Z")),
+        ("time_passes", {"span": "6d"}),
+        ("refund", {"approve": True, "which": 0}),
+        ("time_passes", {"span": "1d"}),
+        ("refund_fails", {"late": "now"}),
+        ("provider_refunds", {"late": "now", "which": 0, "full": True}),
+        ("refund_paid", {"late": "now-20h"}),
+    ),
+    "an older dispute is lost and won after a younger one was lost and won": (
+        ("begin", _start("app-store-like", "P1Y", "2024-01-31T12:00Z")),
+        ("time_passes", {"span": "15d"}),
+        ("dispute_ends", {"last": False, "late": "now", "outcome": "lost"}),
+        ("time_passes", {"span": "1d"}),
+        ("dispute_ends", {"last": True, "late": "now", "outcome": "won"}),
+        ("dispute_ends", {"last": False, "late": "now-4d", "outcome": "lost"}),
+        ("dispute_ends", {"last": True, "late": "now-4d", "outcome": "won"}),
+    ),
+    "an older dispute that was lost takes a failed refund's give-back away, until it is won": (
+        ("begin", _start("app-store-like", "P1Y", "2024-01-31T12:00Z")),
+        ("time_passes", {"span": "6d"}),
+        ("refund", {"approve": True, "which": 0}),
+        ("time_passes", {"span": "1d"}),
+        ("refund_fails", {"late": "now"}),
+        ("time_passes", {"span": "1s"}),
+        ("dispute_ends", {"last": False, "late": "now", "outcome": "lost"}),
+        ("dispute_ends", {"last": True, "late": "now", "outcome": "won"}),
+        ("dispute_ends", {"last": False, "late": "now-20h", "outcome": "lost"}),
+        ("dispute_ends", {"last": True, "late": "now-20h", "outcome": "won"}),
+    ),
 }
 
 

@@ -79,7 +79,7 @@ class ComposeSystem(System):
         """Containers, networks and volumes go; the logs of a failed run go to .data/e2e/."""
         if failed:
             _LOGS.mkdir(parents=True, exist_ok=True)
-            logs = await self._compose("logs", "--no-color", "--timestamps")
+            logs = await self._compose("--ansi", "never", "logs", "--timestamps")
             (_LOGS / f"{self._project}.log").write_text(logs)
         await self._compose("down", "--volumes", "--timeout", "30")
 

@@ -46,7 +46,7 @@ async def test_orders_become_entitlements_and_mail(town: Town, report: Report) -
     system, began = town.system, time.monotonic()
     town.everyone += people("R", 30, datetime.now(UTC) - timedelta(minutes=2))
     await system.publish(mixed(town.everyone))
-    await system.quiet()
+    await system.catch_up(timedelta(minutes=2))
     report("orders", "all", await judge(system, town.everyone), time.monotonic() - began)
 
 
@@ -66,7 +66,7 @@ async def test_a_rolling_restart_keeps_entitlements_coming(town: Town, report: R
         )
     town.everyone += load.customers
     # Thousands of mails may have piled up; entitlements do not wait for them.
-    await system.quiet(_BACKLOG_S)
+    await system.catch_up(timedelta(minutes=2), _BACKLOG_S)
     verdict, waits = await judge(system, town.everyone), await load.waits()
     outcome = (
         f"{verdict}; {_RATE_PER_S} payments/s, longest gap in entitlements {waits.longest_gap_ms} "

@@ -297,6 +297,14 @@ def refunded_twice(good: Dossier) -> Dossier:
     return said(good, the(good, "billing", billing.PeriodRevoked).data)
 
 
+def refunded_twice_after_a_correction(good: Dossier) -> Dossier:
+    """Told anew once, which is well, and then once more."""
+    revoked = the(good, "billing", billing.PeriodRevoked).data
+    corrected = said(good, revoked.model_copy(update={"corrects": (uuid4(),)}))
+    later = revoked.effective_at + _DAY
+    return said(corrected, revoked.model_copy(update={"effective_at": later}))
+
+
 def unanswered(good: Dossier) -> Dossier:
     return without(
         good, "billing", lambda d: isinstance(d, billing.PaymentSucceeded) and d.kind == "renewal"
@@ -454,6 +462,7 @@ _SPOILT: tuple[tuple[Corrupt, str, str, str], ...] = (
     (charged_twice, "ahead", "5", "CHARGED_TWICE"),
     (charge_taken_twice, "renewed", "5", "CHARGE_TAKEN_TWICE"),
     (refunded_twice, "refunded", "5", "REFUNDED_TWICE"),
+    (refunded_twice_after_a_correction, "refunded", "5", "REFUNDED_TWICE"),
     (cancel_names_an_early_date, "renewed", "6", "CANCEL_SHORTENED"),
     (cancel_takes_the_period, "renewed", "6", "CANCEL_SHORTENED"),
     (refund_gives_more_time, "refunded", "6", "REFUND_LENGTHENED"),

@@ -102,7 +102,9 @@ def _told_once(
     }
     assert told.keys() == {id_of(customer) for customer in customers}
     for customer in customers:
-        assert told[id_of(customer)] == expected(customer), customer.reference
+        found, wanted = told[id_of(customer)], Counter(expected(customer))
+        more, less = dict(found - wanted), dict(wanted - found)
+        assert found == wanted, f"{customer.reference}: {more} too much, {less} missing"
     assert all(dossier.entitlement for dossier in dossiers)
 
 

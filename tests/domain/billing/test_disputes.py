@@ -350,3 +350,13 @@ def test_a_loss_older_than_the_refund_that_took_the_period_takes_nothing_more() 
     story.advance(DAY)
     assert told(dispute(story, LOST, "O-2", at=utc("2025-06-18"))) == ["billing.dispute-lost"]
     assert ends(story)[1:] == [("refunded", "2025-06-20")]
+
+
+def test_a_dispute_that_is_won_gives_nothing_back_that_a_refund_took() -> None:
+    """Q11: only what the dispute itself had taken."""
+    story = renewed("2025-06-20")
+    dispute(story, OPENED, "O-2")
+    story.refunded("O-2")
+    story.advance(DAY)
+    assert told(dispute(story, WON, "O-2")) == ["billing.dispute-won"]
+    assert state(story) == "revoked"

@@ -483,3 +483,24 @@ def test_where_no_grace_is_offered_a_payment_at_the_end_begins_a_new_chain() -> 
     period = story.last(billing.PeriodScheduled)
     assert (period.start, period.end) == (utc("2025-02-28"), utc("2025-03-28"))
     assert period.basis == "from_now"
+
+
+def test_a_refused_payment_stays_refused_whatever_arrives_later() -> None:
+    """Idea 1: its money went back; that it would have fitted, as an older refund shows, is too late."""
+    story = Story(provider="isp-classic")
+    story.order(term="P1M")
+    story.pay()
+    ahead = Interval(start=utc("2025-02-01"), end=utc("2025-03-01"))
+    story.pay("O-2", "prepayment", period=ahead)
+    story.advance(2 * DAY)
+    story.pay("O-3", "prepayment", period=ahead)
+    assert (refused(story), paid_back(story)) == (["PERIOD_MISMATCH"], ["O-3"])
+    story.refunded("O-2", at=utc("2025-01-02"))
+    assert [p.order_id for p in story.known.history.counting] == ["O-1"]
+    assert refused(story) == ["PERIOD_MISMATCH"]
+
+
+def test_a_payment_tells_the_period_that_it_bought() -> None:
+    story = Story().subscribe()
+    paid = story.last(billing.PaymentSucceeded)
+    assert (paid.period_id, paid.order_id, paid.amount) == (story.period("O-1"), "O-1", PRICE)

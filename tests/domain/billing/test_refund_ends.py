@@ -439,3 +439,16 @@ def test_the_window_of_the_next_period_is_over_at_its_last_instant() -> None:
     story.refunded("O-1")
     assert story.last(billing.RefundUnderReview).order_id == "O-2"
     assert story.all(payments.RefundRequested) == []
+
+
+def test_a_provider_that_paid_back_before_our_refund_failed_takes_what_was_given_back() -> None:
+    """Q10, Q11: as of the failure; until then it was away anyway."""
+    story = approved("2025-02-03")
+    story.advance(2 * DAY)
+    story.refund_fails()
+    failed = story.now
+    story.advance(DAY)
+    story.refunded(at=failed - DAY)
+    assert state(story) == "revoked"
+    assert story.last(billing.PeriodRevoked).effective_at - failed <= timedelta.resolution
+    assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]

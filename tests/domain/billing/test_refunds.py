@@ -52,8 +52,8 @@ def test_a_refund_goes_from_request_to_review_to_money() -> None:
     assert story.last(billing.RefundUnderReview).effect == "current_revoked"
     said = names(story.approve())
     assert [name for name in said if name.startswith(("billing", "payments"))] == [
-        "billing.refund-approved", "billing.refund-initiated", "billing.period-revoked",
-        "payments.refund-requested",
+        "billing.refund-approved", "billing.refund-initiated", "payments.refund-requested",
+        "billing.period-revoked",
     ]  # fmt: skip
     asked = story.last(payments.RefundRequested)
     story.advance(3 * DAY)

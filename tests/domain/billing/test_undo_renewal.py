@@ -39,7 +39,7 @@ def test_it_cancels_and_refunds_without_review() -> None:
     said = undo(story)
     assert said == [
         "billing.cancellation-scheduled", "billing.refund-requested", "billing.refund-approved",
-        "billing.refund-initiated", "billing.period-voided", "payments.refund-requested",
+        "billing.refund-initiated", "payments.refund-requested", "billing.period-voided",
     ]  # fmt: skip
     assert story.last(billing.CancellationScheduled).cancel_at == utc("2025-06-15")
     assert story.last(billing.RefundInitiated).access_until == utc("2025-06-15")

@@ -333,3 +333,10 @@ def test_what_was_charged_is_kept_by_the_fact_that_told_it() -> None:
     corrected = told.with_charged(named("one"), P2.period_id)
     assert not corrected.was_charged(P1.period_id)
     assert corrected.was_charged(P2.period_id)
+
+
+def test_a_refund_in_grace_that_failed_after_all_was_over_leaves_the_end_as_it_was() -> None:
+    """Q9, Q11: nothing is left that could be given back."""
+    told = stages(period("2024-06-15", "2025-06-15", taken=taken("2025-06-18", back="2025-08-01")))
+    assert told[:3] == [START, GRACE, ("expired refunded", "2025-06-18")]
+    assert {status for status, _ in told[3:]} <= {"expired refunded"}

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from contracts import licensing, payments
-from tests.domain.licensing.tellings import Telling, Words, shifted, taken
+from tests.domain.licensing.tellings import Telling, Words, given_back, shifted, taken
 from tests.support.story import Story, names, utc
 
 DAY = timedelta(days=1)
@@ -196,3 +196,20 @@ def test_a_retracted_grace_takes_its_own_end_along_and_nothing_else() -> None:
         *telling.ids(licensing.PeriodEnded),
     }
     assert recovered.corrects == telling.ids(licensing.HoldStarted)
+
+
+def test_a_taking_that_is_told_again_changes_nothing() -> None:
+    begins = utc("2025-01-01")
+    first, second = taken(1, begins + DAY), taken(1, begins + 5 * DAY)
+    telling = Telling().tell(Words().created(), Words().period()).advance(begins + 9 * DAY)
+    telling.tell(first, given_back(1, begins + 3 * DAY), second)
+    before = telling.license.history
+    telling.tell(first, second)
+    assert telling.license.history == before
+    assert [t.reinstated_at for t in before.periods[0].takings] == [begins + 3 * DAY, None]
+
+
+def test_the_entitlement_names_the_policy_that_it_follows() -> None:
+    telling = Telling().tell(Words().created(), Words().period())
+    told = [o for o in telling.said if isinstance(o.data, licensing.Entitlement)][-1]
+    assert told.policy_version == "2020-01-01"
