@@ -67,4 +67,4 @@ lock: ## resolve the pinned packages anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, caches and local state (.data/)
-	rm -rf .venv .data .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .data .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants

@@ -30,7 +30,11 @@ class PeriodScheduled(BillingEvent):
 
 
 class PeriodEnding(BillingEvent):
-    """What a refund or chargeback does to a paid period; bounds are those it had."""
+    """What a refund or chargeback does to a paid period; bounds are those it had.
+
+    Voided or revoked with `corrects`: from `effective_at` on, what was told before of what took it or
+    gave it back never was; what does count after all is told again.
+    """
 
     period_id: UUID
     ordinal: Ordinal

@@ -1,6 +1,7 @@
 """Invariants of money: 5 nothing is charged or refunded twice; and every payment is answered once."""
 
 from collections import Counter, defaultdict
+from datetime import datetime
 from uuid import UUID
 
 from contracts import billing, payments
@@ -63,10 +64,15 @@ def _refunded_once(dossier: Dossier, notes: Notes) -> None:
     for message in dossier.billing:
         match message.data:
             case billing.PeriodReinstated() as data:
-                if taken[data.order_id]:
-                    taken[data.order_id].pop()
+                before = [m for m in taken[data.order_id] if _since(m) <= data.effective_at]
+                if before:  # none when only the instant of a reinstatement is corrected
+                    taken[data.order_id].remove(before[-1])
             case billing.PeriodVoided() | billing.PeriodRevoked() as data:
                 notes.saw()
+                if data.corrects:  # what took it away from then on never did
+                    taken[data.order_id] = [
+                        one for one in taken[data.order_id] if _since(one) < data.effective_at
+                    ]
                 taken[data.order_id].append(message)
             case billing.RefundInitiated(effect="current_revoked" | "upcoming_voided") as data:
                 initiated[data.order_id].append(message)
@@ -77,6 +83,11 @@ def _refunded_once(dossier: Dossier, notes: Notes) -> None:
             if len(messages) > 1:
                 sentence = f"Order {order_id} lost its period {len(messages)} times."
                 notes.wrong("REFUNDED_TWICE", sentence, events=messages)
+
+
+def _since(message: Envelope) -> datetime:
+    assert isinstance(message.data, billing.BillingEvent)
+    return message.data.effective_at
 
 
 def answered_once(dossier: Dossier, notes: Notes) -> None:

@@ -50,9 +50,14 @@ def told_periods(messages: Iterable[Envelope]) -> dict[UUID, ToldPeriod]:
             case billing.PeriodShifted() if known:
                 known.start, known.end = data.new.start, data.new.end
             case billing.PeriodVoided() | billing.PeriodRevoked() if known:
+                if data.corrects:
+                    known.away = [span for span in known.away if span[0] < data.effective_at]
                 known.away.append((data.effective_at, _ALWAYS))
             case billing.PeriodReinstated() if known and known.away:
-                known.away[-1] = (known.away[-1][0], data.effective_at)
+                ends = data.effective_at
+                before = [span for span in known.away if span[0] <= ends] or known.away
+                last = max(before)
+                known.away[known.away.index(last)] = (last[0], ends)
     return found
 
 

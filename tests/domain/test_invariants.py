@@ -502,6 +502,14 @@ _ONCE: dict[str, Steps] = {
         ("provider_refunds", {"late": "now", "which": 0, "full": True}),
         ("refund_paid", {"late": "now-20h"}),
     ),
+    "an older failure moves the end of a refund, not of the dispute that was lost since": (
+        ("begin", _start("online-store", "P1M", "2024-01-31T12:00Z")),
+        ("refund", {"approve": True, "which": 1}),
+        ("time_passes", {"span": "3h"}),
+        ("refund_fails", {"late": "now"}),
+        ("dispute_ends", {"last": False, "late": "now", "outcome": "lost"}),
+        ("refund_fails", {"late": "now-1m"}),
+    ),
     "an older dispute is lost and won after a younger one was lost and won": (
         ("begin", _start("app-store-like", "P1Y", "2024-01-31T12:00Z")),
         ("time_passes", {"span": "15d"}),

@@ -126,7 +126,14 @@ class ComposeSystem(System):
     async def try_to_run(self, service: str, extra: Mapping[str, str]) -> Ended:
         """`docker compose run` with other variables."""
         given = [word for name, value in extra.items() for word in ("--env", f"{name}={value}")]
-        command = ("compose", "run", "--rm", "--no-deps", "-T", *given, service)
+        return await self._once(*given, service)
+
+    async def tool(self, *words: str) -> Ended:
+        """The `tenure` command in a container, as README.md shows it."""
+        return await self._once("tenure", *words)
+
+    async def _once(self, *words: str) -> Ended:
+        command = ("compose", "run", "--rm", "--no-deps", "-T", *words)
         code, out, err = await _run("docker", *command, environment=self._environment)
         lines = tuple(line for line in (out + err).splitlines() if line.strip())
         return Ended(code, lines)

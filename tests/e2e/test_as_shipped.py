@@ -133,3 +133,13 @@ async def test_a_container_has_few_rights_and_listens_on_this_machine_alone(
     if part in SERVICES:
         assert host["ReadonlyRootfs"]
         assert config["User"] == "10001:10001"
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("audit",), ("timeline", "R-0"), ("topics", "list")]
+)
+async def test_the_command_works_in_a_container(town: Town, words: tuple[str, ...]) -> None:
+    if not isinstance(town.system, ComposeSystem):
+        pytest.skip("the embedded stack has no containers")
+    ended = await town.system.tool(*words)
+    assert ended.code == 0, ended.lines

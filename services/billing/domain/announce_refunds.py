@@ -10,7 +10,7 @@ from contracts.base import Data
 from ledger.calendar import end_of_business_day
 from ledger.history import PaidPeriod
 from services.billing.domain import facts
-from services.billing.domain.announce_takings import ending
+from services.billing.domain.announce_takings import ending_announcement
 from services.billing.domain.announcement import Announcement
 from services.billing.domain.fold_refunds import effect_of
 from services.billing.domain.standing import Case, Standing
@@ -88,6 +88,9 @@ def refund_announcements(known: Standing) -> Iterator[Announcement]:
             yield Announcement(
                 f"approved:{case.case_id}", approved.at, partial(_approved, telling, approved)
             )
+            for taken in period.takings if period else ():
+                if period and taken.fact_id == approved.fact_id:
+                    yield ending_announcement(known, period, taken)
             yield from _end(telling, approved)
 
 
@@ -133,7 +136,7 @@ def _declined(telling: _Telling, declined: facts.CaseDeclined) -> tuple[Data, ..
 
 def _approved(telling: _Telling, approved: facts.CaseApproved) -> tuple[Data, ...]:
     """Approve, initiate and ask for the money back happen at one instant (Q10)."""
-    case, period = telling.case, telling.period
+    case = telling.case
     refund: dict[str, object] = {
         "refund_id": approved.refund_id,
         "effect": approved.effect,
@@ -145,9 +148,6 @@ def _approved(telling: _Telling, approved: facts.CaseApproved) -> tuple[Data, ..
         messages.append(telling.event(billing.RefundApproved, approved, approved.at, **refund))
     initiated = telling.event(billing.RefundInitiated, approved, approved.at, **refund)
     messages.append(initiated)
-    for taken in period.takings if period else ():
-        if period and taken.fact_id == approved.fact_id:
-            messages.append(ending(telling.known, period, taken))
     by_provider = case.settled is not None and case.settled.fact_id == approved.refund_id
     if not by_provider:
         messages.append(

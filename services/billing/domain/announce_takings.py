@@ -19,23 +19,40 @@ def taking_announcements(known: Standing) -> Iterator[Announcement]:
     for period in known.history.periods:
         for taken in period.takings:
             if taken.fact_id in lost:
-                told = partial(_ended, known, period, taken)
-                yield Announcement(f"taken:{taken.fact_id}", taken.at, told)
+                yield ending_announcement(known, period, taken)
             key = f"reinstated:{taken.fact_id}"
             if taken.reinstated_at or key in said:
                 yield _reinstatement(known, period, taken, key)
 
 
-def ending(
-    known: Standing, period: PaidPeriod, taken: Taken, corrects: tuple[UUID, ...] | None = None
+def ending_announcement(known: Standing, period: PaidPeriod, taken: Taken) -> Announcement:
+    """That a period ends or will not start; it corrects what was told of takings that count no more."""
+    return Announcement(
+        f"taken:{taken.fact_id}",
+        taken.at,
+        lambda: (_ending(known, period, taken, None),),
+        displaces=_displaced(known, period),
+    )
+
+
+def _displaced(known: Standing, period: PaidPeriod) -> tuple[str, ...]:
+    """The keys of what was told of takings before which the period turned out to be away already."""
+    losses = (loss.fact_id for loss in known.losses.values() if loss.order_id == period.order_id)
+    refunds = (
+        case.approved.fact_id
+        for case in known.cases.values()
+        if case.approved and case.order_id == period.order_id
+    )
+    taking = {taken.fact_id for taken in period.takings}
+    gone = [fact_id for fact_id in (*losses, *refunds) if fact_id not in taking]
+    return tuple(f"{kind}:{fact_id}" for fact_id in gone for kind in ("taken", "reinstated"))
+
+
+def _ending(
+    known: Standing, period: PaidPeriod, taken: Taken, corrects: tuple[UUID, ...] | None
 ) -> Data:
-    """That a period ends or will not start, by what took it away."""
     kind = billing.PeriodVoided if taken.upcoming else billing.PeriodRevoked
     return _event(known, kind, period, taken, taken.fact_id, taken.at, corrects)
-
-
-def _ended(known: Standing, period: PaidPeriod, taken: Taken) -> tuple[Data, ...]:
-    return (ending(known, period, taken),)
 
 
 def _reinstatement(known: Standing, period: PaidPeriod, taken: Taken, key: str) -> Announcement:
@@ -43,7 +60,11 @@ def _reinstatement(known: Standing, period: PaidPeriod, taken: Taken, key: str) 
     at, by = taken.reinstated_at, known.given_back.get(taken.fact_id, taken.fact_id)
     if at is None:
         return Announcement(
-            key, taken.at, tuple, correction=lambda _, id: ending(known, period, taken, (id,))
+            key,
+            taken.at,
+            tuple,
+            correction=lambda _, id: _ending(known, period, taken, (id,)),
+            displaces=_displaced(known, period),
         )
     again = partial(_event, known, billing.PeriodReinstated, period, taken, by, at)
     return Announcement(

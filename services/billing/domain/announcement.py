@@ -14,7 +14,7 @@ class Announcement:
 
     `key` makes it said once. When `value` differs from what was said, `correction` builds what
     corrects it, from the old value and the id of the event that said it, if anything does. `corrects` names the keys
-    of other announcements that this one corrects, if they were made. Said before `at` has come, it was
+    of other announcements that this one corrects, if they were made; `displaces` those that it makes unsaid besides, so that what counts again is said again. Said before `at` has come, it was
     said too early: then `goes_on` builds what is true until then, and it is said again when it comes.
     """
 
@@ -25,3 +25,4 @@ class Announcement:
     correction: Callable[[str, UUID], Data | None] | None = None
     goes_on: Callable[[UUID], Data] | None = None
     corrects: tuple[str, ...] = ()
+    displaces: tuple[str, ...] = ()

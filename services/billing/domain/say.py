@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts import billing
+from contracts.base import Data
 from contracts.outgoing import Speaker
 from contracts.topics import PAYMENTS_REQUESTS, TOPIC_OF
 from services.billing.domain.announce_disputes import dispute_announcements
@@ -69,6 +70,7 @@ def say(
         elif announcement.correction:
             data = announcement.correction(old.value, old.event_id)
             if data:
+                data = _correcting(data, _displaced(announcement, said))
                 event_id = speaker.say(data, min(announcement.at, now))
                 said[announcement.key] = Said(announcement.key, event_id, announcement.value)
     return tuple(said.values())
@@ -78,15 +80,27 @@ def _say_one(
     announcement: Announcement, said: dict[str, Said], known: Standing, speaker: Speaker
 ) -> Said:
     corrects = tuple(said[key].event_id for key in announcement.corrects if key in said)
+    corrects += _displaced(announcement, said)
     first: UUID | None = None
-    for data in announcement.messages():
-        if corrects and isinstance(data, billing.BillingEvent):
-            data = data.model_copy(update={"corrects": corrects})
+    for message in announcement.messages():
+        data = _correcting(message, corrects)
         to_upstream = TOPIC_OF[data.TYPE] is PAYMENTS_REQUESTS
         key = known.subscription.reference if to_upstream else None
         event_id = speaker.say(data, announcement.at, key=key)
         first = first or event_id
     return Said(announcement.key, first or speaker.cause_id, announcement.value)
+
+
+def _displaced(announcement: Announcement, said: dict[str, Said]) -> tuple[UUID, ...]:
+    """The events that an announcement makes unsaid."""
+    return tuple(said.pop(key).event_id for key in announcement.displaces if key in said)
+
+
+def _correcting(data: Data, ids: tuple[UUID, ...]) -> Data:
+    """What is said, naming these events too as corrected; what goes upstream names none."""
+    if not ids or not isinstance(data, billing.BillingEvent):
+        return data
+    return data.model_copy(update={"corrects": (*(data.corrects or ()), *ids)})
 
 
 def _retract_reminders(

@@ -76,26 +76,36 @@ def _taken(history: History, data: billing.PeriodVoided | billing.PeriodRevoked)
         upcoming=isinstance(data, billing.PeriodVoided),
     )
     told = next((one for one in period.takings if one.fact_id == data.fact_id), None)
-    if told is None:
-        history = history.with_period(period.take(taken))
-    else:  # told again; a correction takes its reinstatement back
-        again = taken if data.corrects else replace(taken, reinstated_at=told.reinstated_at)
+    if told and not data.corrects:  # told again
+        again = replace(taken, reinstated_at=told.reinstated_at)
         takings = [again if one is told else one for one in period.takings]
-        history = history.with_period(
-            replace(period, taken=takings[-1], taken_before=tuple(takings[:-1]))
-        )
+        history = history.with_period(_with_takings(period, takings))
+    else:  # a correction takes its reinstatement back, and what took the period away after it
+        before = [one for one in period.takings if one is not told and one.at <= taken.at]
+        after = [one for one in period.takings if one.at > taken.at and not data.corrects]
+        earlier = _with_takings(period, before).take(taken)
+        history = history.with_period(_with_takings(earlier, [*earlier.takings, *after]))
     return history if data.auto_renew else _willing(history, data, False, "refunded")
 
 
+def _with_takings(period: PaidPeriod, takings: list[Taken]) -> PaidPeriod:
+    """The period that was taken away so, the oldest first."""
+    last = takings[-1] if takings else None
+    return replace(period, taken=last, taken_before=tuple(takings[:-1]))
+
+
 def _reinstated(history: History, data: billing.PeriodReinstated) -> History:
-    """The last taking failed; told again, only a correction of its instant counts."""
+    """The last taking before it failed; told again, only a correction of its instant counts."""
     period = _known(history, data.period_id)
     if period is None or period.taken is None:
         return history
-    if period.taken.reinstated_at and not data.corrects:
+    before = [taken for taken in period.takings if taken.at <= data.effective_at]
+    failed = before[-1] if before else period.taken
+    if failed.reinstated_at and not data.corrects:
         return history
-    taken = replace(period.taken, reinstated_at=data.effective_at)
-    return history.with_period(replace(period, taken=taken))
+    back = replace(failed, reinstated_at=data.effective_at)
+    takings = [back if taken is failed else taken for taken in period.takings]
+    return history.with_period(_with_takings(period, takings))
 
 
 def _changed(history: History, wanted: UUID, **changes: Any) -> History:

@@ -967,3 +967,20 @@ def test_a_pause_whose_begin_an_older_pause_moved_behind_its_end_is_dropped() ->
     )  # fmt: skip
     story.advance(utc("2026-01-25"))
     assert len(story.all(billing.PauseStarted)) == 1
+
+
+def test_a_dropped_pause_that_followed_another_period_is_told_so() -> None:
+    """T24: whoever knows it by its period must not take it for one of that period."""
+    story = story_with("at_period_end")
+    story.advance(utc("2025-12-01"))
+    story.pause("2026-02-01")
+    scheduled = next(o.id for o in story.said if isinstance(o.data, billing.PauseScheduled))
+    story.advance(DAY)
+    story.resume()
+    story.advance(DAY)
+    story.order("O-0")
+    story.pay("O-0", at=utc("2024-12-20"))
+    again = story.last(billing.PauseScheduled)
+    assert (again.follows, again.corrects) == (story.period("O-0"), (scheduled,))
+    assert story.known.history.pause_spans() == story.licensing.history.pause_spans() == ()
+    assert [s.identity for s in story.stages] == [s.identity for s in story.billing_stages]
