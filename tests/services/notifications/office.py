@@ -76,7 +76,7 @@ class Office:
         usual = {
             "DATABASE_URL": self._dsn,
             "SMTP_URL": f"smtp://127.0.0.1:{self.mailbox.smtp_port}",
-            "kafka_bootstrap_servers": "unused",
+            "kafka_bootstrap_servers": "unused:9092",
             "NOTIFICATIONS_SMTP_CONNECTIONS": 2,
             "NOTIFICATIONS_MAIL_LEASE": 1,
         }
