@@ -3,8 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -84,19 +82,3 @@ class SteadyLoad:
         instants = sorted(granted[str(id_of(customer))] for customer in self.customers)
         gap_ms = max(later - earlier for earlier, later in pairwise(instants))
         return Waits(gap_ms, waits[len(waits) // 2], waits[-1])
-
-
-@asynccontextmanager
-async def steady_load(
-    sight: Sight, rate_per_s: int, most: int, at: datetime
-) -> AsyncIterator[SteadyLoad]:
-    """Customers come inside the block, which must end before all have come."""
-    load = SteadyLoad(sight, rate_per_s, most, at)
-    running = asyncio.create_task(load.run())
-    try:
-        yield load
-        assert not running.done(), "everything happened under load"
-        load.stop()
-        await running
-    finally:
-        running.cancel()

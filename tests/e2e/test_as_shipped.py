@@ -13,15 +13,18 @@ from contracts.topics import SERVICES
 from devstack.behaviour import Customer
 from tests.e2e.compose import ComposeSystem
 from tests.e2e.conftest import Report, Start
-from tests.e2e.steady import steady_load
+from tests.e2e.steady import SteadyLoad
 from tests.e2e.system import PARTS, System
 from tests.support.eventually import eventually
 from tests.support.judge import judge
+from tests.support.load import while_coming
 from tests.support.people import mixed, people
 from tests.support.sight import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(600)
 _RATE_PER_S = 200
+#: More never come, however long it takes.
+_MOST = 60_000
 _BACKLOG_S = 400.0
 _TABLES = {"billing": "subscription", "licensing": "license", "notifications": "mail"}
 
@@ -53,7 +56,7 @@ async def test_orders_become_entitlements_and_mail(town: Town, report: Report) -
 async def test_a_rolling_restart_keeps_entitlements_coming(town: Town, report: Report) -> None:
     system, began = town.system, time.monotonic()
     at = datetime.now(UTC) - timedelta(minutes=2)
-    async with steady_load(system, _RATE_PER_S, 60 * _RATE_PER_S * 5, at) as load:
+    async with while_coming(SteadyLoad(system, _RATE_PER_S, _MOST, at)) as load:
         await eventually(
             lambda: len(load.customers) >= 3 * _RATE_PER_S, PATIENCE_S, "the load runs"
         )

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from devstack.behaviour import Customer
 from tests.support.people import START, mixed, people
@@ -38,12 +39,22 @@ class Load:
         self._stopping.set()
 
 
+class Coming(Protocol):
+    """Customers who come until they are told to stop."""
+
+    async def run(self) -> None:
+        """Publish until `stop`."""
+
+    def stop(self) -> None:
+        """No more customers."""
+
+
+C = TypeVar("C", bound=Coming)
+
+
 @asynccontextmanager
-async def under_load(
-    sight: Sight, pause_s: float = 0.4, *, tag: str = "L", at: datetime = START
-) -> AsyncIterator[Load]:
-    """Customers keep coming inside the block; afterwards the last ones are surely published."""
-    load = Load(sight, pause_s, tag, at)
+async def while_coming(load: C) -> AsyncIterator[C]:
+    """Customers come inside the block, which must end before all have; the last is surely published."""
     running = asyncio.create_task(load.run())
     try:
         yield load
@@ -52,3 +63,10 @@ async def under_load(
         await running
     finally:
         running.cancel()
+
+
+def under_load(
+    sight: Sight, pause_s: float = 0.4, *, tag: str = "L", at: datetime = START
+) -> AbstractAsyncContextManager[Load]:
+    """Ten customers and a pause, again and again, inside the block."""
+    return while_coming(Load(sight, pause_s, tag, at))
