@@ -90,14 +90,13 @@ async def test_states_of_a_newer_version_are_read_and_worked_on(
             await connection.execute(
                 f"update {service}.{aggregate.table} set body = $2 where id = $1", id, newer
             )
+    heard = len(desk.recording.messages(id))
     canceled = upstream.message(reference, "cancellation-requested", at, {"channel": "account"})
     await desk.send(PAYMENTS_EVENTS, reference.encode(), upstream.raw(grown(copy.copy(canceled))))
     await desk.settled()
-    said = [message.type for message in desk.recording.messages(id)]
-    assert "billing.cancellation-scheduled.v1" in said
-    assert (
-        "notifications.mail-accepted.v1" in said[said.index("billing.cancellation-scheduled.v1") :]
-    )
+    # Of two topics either may be read first, so only what is new counts, in any order.
+    said = {message.type for message in desk.recording.messages(id)[heard:]}
+    assert said >= {"billing.cancellation-scheduled.v1", "notifications.mail-accepted.v1"}
     assert not [letter for letter in desk.recording.dead_letters if letter.subject == reference]
     # What an older version does not know is lost as soon as it writes: docs/operations.md says how
     # an upgrade keeps it from writing then.
