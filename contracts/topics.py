@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts import billing, commands, licensing, notifications, payments
+from contracts import audit, billing, commands, licensing, notifications, payments
 from contracts.base import Data
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -119,6 +119,15 @@ NOTIFICATIONS_EVENTS = Topic(
 OPS_ALERTS = Topic(
     "ops.alerts", "subscription_id", "ops", ("operators",), "what a person should look at"
 )
+OPS_AUDIT = Topic(
+    "ops.audit",
+    "dead_letter",
+    "ops",
+    ("auditors",),
+    "what operators decided about dead letters, who and why",
+    400,
+    audit.DECISIONS,
+)
 
 
 def _dead_letters(service: str) -> Topic:
@@ -158,6 +167,7 @@ TOPICS: tuple[Topic, ...] = (
     CUSTOMERS_CONTACTS,
     NOTIFICATIONS_EVENTS,
     OPS_ALERTS,
+    OPS_AUDIT,
     *DEAD_LETTERS.values(),
     *REDRIVE.values(),
 )

@@ -28,7 +28,7 @@ _COMMANDS = {
     "refunds": ("ops.refunds:app", "Request, list and decide refunds."),
     "customers": ("ops.customers:app", "Erase a customer's name and address."),
     "scenario": ("ops.scenario.command:scenario", "Run scenario files in memory or on the stack."),
-    "dlq": ("ops.dlq_command:app", "Dead letters: list, show, send back, discard."),
+    "dlq": ("ops.dlq.command:app", "Dead letters: find, explain, edit, send back, discard."),
     "clock": ("ops.clock_command:app", "Show the clock, or move the virtual one."),
     "policy": ("ops.policy_command:app", "Provider policies: list, show, check, compare."),
     "topics": ("ops.topics_command:app", "The topic table: list, create and verify."),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import iso4217
 
-from contracts import billing, commands, licensing, notifications, payments
+from contracts import audit, billing, commands, licensing, notifications, payments
 from contracts.base import Data
 from contracts.values import Money
 from ops.terminal import moment
@@ -177,7 +177,13 @@ def _others(data: Data) -> str | None:
     return None
 
 
-_PARTS = (_payments, _refunds, _billing, _will, _pauses_and_settings, _licensing, _others)
+def _ops(data: Data) -> str | None:
+    if isinstance(data, audit.DeadLetterDecided):
+        return f"{data.action} {data.code} by {data.who}{f': {data.why}' if data.why else ''}"
+    return None
+
+
+_PARTS = (_payments, _refunds, _billing, _will, _pauses_and_settings, _licensing, _others, _ops)
 
 
 def short(id: object) -> str:
