@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from contracts import audit, billing, commands, licensing, notifications, payments
+from contracts import (
+    audit,
+    billing,
+    commands,
+    licensing,
+    notifications,
+    operations,
+    payments,
+)
 from contracts.base import Data
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -117,7 +125,12 @@ NOTIFICATIONS_EVENTS = Topic(
     sequenced=True,
 )
 OPS_ALERTS = Topic(
-    "ops.alerts", "subscription_id", "ops", ("operators",), "what a person should look at"
+    "ops.alerts",
+    "subscription_id",
+    "ops",
+    ("operators",),
+    "what a person should look at",
+    messages=operations.ALERTS,
 )
 OPS_AUDIT = Topic(
     "ops.audit",

@@ -16,6 +16,7 @@ _COMMANDS = {
     "tail": ("ops.tail:tail", "Records of several topics as one readable stream."),
     "timeline": ("ops.timeline:timeline", "One subscription: money, periods, access, mail."),
     "access": ("ops.access:access", "What may be used at an instant, until when, and why."),
+    "alerts": ("ops.alerts_command:alerts", "What the watch found and what of it stands."),
     "audit": ("ops.audit_command:audit", "Check every invariant over databases and topics."),
     "publish": ("ops.publish:publish", "Check a message as its reader will, then publish it."),
     "cancel": ("ops.commands:cancel", "Switch automatic renewal off."),

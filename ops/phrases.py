@@ -4,7 +4,15 @@ from datetime import datetime
 
 import iso4217
 
-from contracts import audit, billing, commands, licensing, notifications, payments
+from contracts import (
+    audit,
+    billing,
+    commands,
+    licensing,
+    notifications,
+    operations,
+    payments,
+)
 from contracts.base import Data
 from contracts.values import Money
 from ops.terminal import moment
@@ -174,6 +182,8 @@ def _others(data: Data) -> str | None:
             return f"{data.kind}, {data.code}"
         case notifications.MailEvent():
             return data.kind
+        case operations.Alert():
+            return f"{data.code}: {data.sentence}"
     return None
 
 
