@@ -33,6 +33,9 @@ class Batch(Generic[S]):
     #: In order of processing, True for a dead letter.
     dead: list[bool] = field(default_factory=list)
     buried: list[Incoming] = field(default_factory=list)
+    #: Sent back by an operator and refused again: how often by now, by the mark of the dead letter.
+    attempts: dict[Mark, int] = field(default_factory=dict)
+    refused: list[Incoming] = field(default_factory=list)
     _outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def count(self, one: Incoming, outcome: str) -> None:
@@ -45,16 +48,22 @@ class Batch(Generic[S]):
         for labels, number in self._outcomes.items():
             telemetry.CONSUMED.labels(*labels).inc(number)
         for one in self.buried:
-            record, problem, envelope = one.record, one.problem, one.envelope
-            code = problem.code if problem else ""
-            telemetry.DEAD_LETTERS.labels(record.topic, code).inc()
-            telemetry.log.warning(
-                "dead letter",
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                code=code,
-                sentence=problem.sentence if problem else "",
-                subscription=str(one.key) if one.key else None,
-                correlation=envelope.correlationid if envelope else None,
-            )
+            code = one.problem.code if one.problem else ""
+            telemetry.DEAD_LETTERS.labels(one.record.topic, code).inc()
+            _log("dead letter", one)
+        for one in self.refused:
+            _log("redriven message is refused again", one)
+
+
+def _log(event: str, one: Incoming) -> None:
+    record, problem, envelope = one.record, one.problem, one.envelope
+    telemetry.log.warning(
+        event,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        code=problem.code if problem else "",
+        sentence=problem.sentence if problem else "",
+        subscription=str(one.key) if one.key else None,
+        correlation=envelope.correlationid if envelope else None,
+    )

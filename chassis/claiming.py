@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from chassis import inbox
 from chassis.batch import Batch
-from chassis.inbox import Known, Mark, Settled
+from chassis.dead_letters import dead_letter
+from chassis.inbox import Known, Mark, Parked, Settled
 from chassis.postgres import Connection
 from chassis.records import Incoming, Problem, spot
-from chassis.telemetry import log
 
 Verdict = Literal["duplicate", "conflicting", "corrected"]
 
@@ -17,11 +17,8 @@ async def claim(
     connection: Connection, consumer: str, incoming: Sequence[Incoming], batch: Batch[Any]
 ) -> list[Incoming]:
     """The messages that are to be processed, redriven ones first, the rest in their order."""
-    fresh = [
-        one
-        for one in incoming
-        if one.record.redriven and await _claim_redriven(connection, consumer, one, batch)
-    ]
+    redriven = [one for one in incoming if one.record.redriven]
+    fresh = await _claim_redriven(connection, consumer, redriven, batch) if redriven else []
     first: dict[Mark, Incoming] = {}
     again: list[Incoming] = []
     for one in incoming:
@@ -74,25 +71,45 @@ async def _claim_conflicting(
 
 
 async def _claim_redriven(
-    connection: Connection, consumer: str, one: Incoming, batch: Batch[Any]
-) -> bool:
+    connection: Connection, consumer: str, redriven: Sequence[Incoming], batch: Batch[Any]
+) -> list[Incoming]:
     """A dead letter sent back settles the parked row of its origin, and only once."""
-    mark = await inbox.parked_at(connection, consumer, *one.at)
-    if mark is None or mark in batch.statuses:
-        batch.count(one, "duplicate")
-        return False
-    one.settles = spot(one.at)
+    found = await inbox.parked_at(connection, consumer, list({one.at for one in redriven}))
+    fresh = []
+    for one in redriven:
+        parked = found.get(one.at)
+        if parked is None or parked.mark in batch.statuses:
+            batch.count(one, "duplicate")
+            continue
+        one.settles = spot(one.at)
+        if await _takes_its_place(connection, consumer, one, parked.mark):
+            same = one.mark == parked.mark and not one.record.discarded
+            batch.statuses[parked.mark] = Settled("done", one.sha if same else None)
+            fresh.append(one)
+        else:
+            _refuse(consumer, one, parked, batch)
+    return fresh
+
+
+async def _takes_its_place(
+    connection: Connection, consumer: str, one: Incoming, parked: Mark
+) -> bool:
+    """Whether a message sent back can settle its dead letter; if not, its problem says why."""
     if one.record.discarded:
-        batch.statuses[mark] = Settled("done")
         return True
-    if one.problem:
-        log.warning("redriven message is refused again", code=one.problem.code, place=one.at)
-        return False
-    if one.mark == mark:
-        batch.statuses[mark] = Settled("done", one.sha)
-        return True
-    if one.mark not in await inbox.claim(connection, consumer, [one]):
-        log.warning("redriven message has an id that was used before", place=one.at)
-        return False
-    batch.statuses[mark] = Settled("done")
-    return True
+    if one.problem is None and one.mark != parked:
+        if one.mark in await inbox.claim(connection, consumer, [one]):
+            return True
+        one.problem = Problem(
+            "conflicting_duplicate", "Another message had this id before: send it under a new one."
+        )
+    return one.problem is None
+
+
+def _refuse(consumer: str, one: Incoming, parked: Parked, batch: Batch[Any]) -> None:
+    """It stays parked, and one more letter says why this attempt was refused."""
+    attempts = batch.attempts.get(parked.mark, parked.attempts) + 1
+    batch.attempts[parked.mark] = attempts
+    batch.out.append(dead_letter(consumer, one, batch.now, attempts))
+    batch.refused.append(one)
+    batch.count(one, "refused")

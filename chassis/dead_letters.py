@@ -12,8 +12,11 @@ from contracts.topics import DEAD_LETTERS
 from contracts.values import TENURE
 
 
-def dead_letter(consumer: str, incoming: Incoming, now: datetime) -> OutboxRow:
-    """The outbox row of a dead letter; its headers say where it came from and why."""
+def dead_letter(consumer: str, incoming: Incoming, now: datetime, attempts: int = 1) -> OutboxRow:
+    """The outbox row of a dead letter; its headers say where it came from and why.
+
+    `attempts` counts refusals: a message that was sent back and is refused again is one more letter.
+    """
     record, problem = incoming.record, incoming.problem
     if problem is None:
         raise ValueError("a dead letter needs a problem")
@@ -28,7 +31,7 @@ def dead_letter(consumer: str, incoming: Incoming, now: datetime) -> OutboxRow:
         "dlq-consumer": consumer,
         "dlq-code": problem.code,
         "dlq-error": problem.sentence,
-        "dlq-attempts": "1",
+        "dlq-attempts": str(attempts),
         "dlq-id": incoming.envelope.id if incoming.envelope else "",
         "dlq-subject": key,
         "dlq-at": now.isoformat(),
@@ -36,7 +39,9 @@ def dead_letter(consumer: str, incoming: Incoming, now: datetime) -> OutboxRow:
     headers |= {
         f"origin-{name}": (value or b"").decode(errors="replace") for name, value in record.headers
     }
-    event_id = uuid5(TENURE, f"dead letter\n{consumer}\n{place}\n{now.isoformat()}")
+    seed = f"dead letter\n{consumer}\n{place}\n{now.isoformat()}"
+    # The virtual clock may stand still between two attempts.
+    event_id = uuid5(TENURE, seed if attempts == 1 else f"{seed}\n{attempts}")
     topic = DEAD_LETTERS[consumer].name
     return OutboxRow(topic, key or place, event_id, "", record.value or b"", headers)
 

@@ -53,4 +53,5 @@ async def write(
     await held.hold(connection, list(batch.hold.values()))
     await held.release(connection, batch.release)
     await inbox.settle(connection, service, batch.statuses)
+    await inbox.count_attempts(connection, service, batch.attempts)
     await outbox.add(connection, service, batch.out)

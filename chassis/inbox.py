@@ -37,9 +37,17 @@ where inbox.consumer = $1 and inbox.source = new.source and inbox.id = new.id
 """
 
 _PARKED_AT = """
-select source, id from inbox
-where consumer = $1 and topic = $2 and partition = $3 and "offset" = $4 and status = 'parked'
-for update
+select source, id, topic, partition, "offset", attempts
+from inbox join unnest($2::text[], $3::int[], $4::bigint[]) as wanted (topic, partition, "offset")
+    using (topic, partition, "offset")
+where consumer = $1 and status = 'parked'
+order by source, id for update of inbox
+"""
+
+_COUNT_ATTEMPTS = """
+update inbox set attempts = new.attempts
+from unnest($2::text[], $3::text[], $4::int[]) as new (source, id, attempts)
+where inbox.consumer = $1 and inbox.source = new.source and inbox.id = new.id
 """
 
 
@@ -50,6 +58,14 @@ class Known:
     sha: bytes
     place: Place
     status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A dead letter that nobody settled yet, and how often it was refused."""
+
+    mark: Mark
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +124,29 @@ async def settle(connection: Connection, consumer: str, changes: Mapping[Mark, S
     )
 
 
+async def count_attempts(
+    connection: Connection, consumer: str, attempts: Mapping[Mark, int]
+) -> None:
+    """Remember how often dead letters were refused by now."""
+    if attempts:
+        await connection.execute(
+            _COUNT_ATTEMPTS,
+            consumer,
+            [mark[0] for mark in attempts],
+            [mark[1] for mark in attempts],
+            list(attempts.values()),
+        )
+
+
 async def parked_at(
-    connection: Connection, consumer: str, topic: str, partition: int, offset: int
-) -> Mark | None:
-    """The unsettled dead letter of a place, locked; None when it is settled or was none."""
-    row = await connection.fetchrow(_PARKED_AT, consumer, topic, partition, offset)
-    return (row["source"], row["id"]) if row else None
+    connection: Connection, consumer: str, places: Sequence[Place]
+) -> dict[Place, Parked]:
+    """The unsettled dead letters of these places, locked; what is settled or was none is left out."""
+    columns = [list(column) for column in zip(*places, strict=True)]
+    rows = await connection.fetch(_PARKED_AT, consumer, *columns)
+    return {
+        (row["topic"], row["partition"], row["offset"]): Parked(
+            (row["source"], row["id"]), row["attempts"]
+        )
+        for row in rows
+    }

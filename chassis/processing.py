@@ -137,7 +137,7 @@ class Processor(Generic[S]):
                 deciding.decide(self._service, self._aggregate, batch, row, one.envelope)
         except (PoisonMessage, Impossible) as error:
             if one.record.redriven:
-                raise  # rolled back, so that the dead letter stays as it was
+                raise  # rolled back; alone, with its problem, it is refused again
             one.problem = Problem(error.code, error.sentence)
             if one.repeated:  # the dead letter is there already
                 del batch.statuses[one.mark]

@@ -99,14 +99,22 @@ def from_kafka(record: ConsumerRecord, topic: str) -> Record:
     if not topic.endswith(".redrive"):
         return read
     given = {name: (value or b"").decode(errors="replace") for name, value in headers}
-    place = [given.get(f"redrive-{part}", "") for part in ("partition", "offset")]
-    if given.get("redrive-topic") not in _NAMES or not all(part.isdecimal() for part in place):
+    partition = _number(given.get("redrive-partition", ""), digits=9)
+    offset = _number(given.get("redrive-offset", ""), digits=18)
+    if given.get("redrive-topic") not in _NAMES or partition is None or offset is None:
         return read
+    taken_ms = _number(given.get("redrive-timestamp", ""), digits=18)
     return replace(
         read,
         topic=given["redrive-topic"],
-        partition=int(place[0]),
-        offset=int(place[1]),
+        partition=partition,
+        offset=offset,
+        timestamp_ms=read.timestamp_ms if taken_ms is None else taken_ms,
         redriven=True,
         discarded=given.get("redrive-action") == "discard",
     )
+
+
+def _number(text: str, digits: int) -> int | None:
+    """A number that its column can hold; anybody may write headers."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None

@@ -15,7 +15,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("tenure")
 
 CONSUMED = Counter(
     "tenure_messages_consumed_total",
-    "Messages by outcome: done, duplicate, held, ignored. Many held: a gap, see `tenure status`.",
+    "Messages by outcome: done, duplicate, held, ignored, refused (sent back, but no better)."
+    " Many held: a gap, see `tenure status`.",
     ["topic", "type", "outcome"],
 )
 DEAD_LETTERS = Counter(

@@ -4,7 +4,15 @@ from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
-from contracts import billing, commands, licensing, notifications, payments
+from contracts import (
+    audit,
+    billing,
+    commands,
+    licensing,
+    notifications,
+    operations,
+    payments,
+)
 from contracts.base import Data
 from contracts.envelope import Envelope
 
@@ -20,6 +28,8 @@ MESSAGES: dict[str, type[Data]] = {
         *licensing.EVENTS,
         *licensing.ENTITLEMENTS,
         *notifications.EVENTS,
+        *audit.DECISIONS,
+        *operations.ALERTS,
     )
 }
 

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from contracts import billing, commands, licensing, notifications, payments
+from contracts import (
+    audit,
+    billing,
+    commands,
+    licensing,
+    notifications,
+    operations,
+    payments,
+)
 from contracts.base import Data
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -117,7 +125,21 @@ NOTIFICATIONS_EVENTS = Topic(
     sequenced=True,
 )
 OPS_ALERTS = Topic(
-    "ops.alerts", "subscription_id", "ops", ("operators",), "what a person should look at"
+    "ops.alerts",
+    "subscription_id",
+    "ops",
+    ("operators",),
+    "what a person should look at",
+    messages=operations.ALERTS,
+)
+OPS_AUDIT = Topic(
+    "ops.audit",
+    "dead_letter",
+    "ops",
+    ("auditors",),
+    "what operators decided about dead letters, who and why",
+    400,
+    audit.DECISIONS,
 )
 
 
@@ -158,6 +180,7 @@ TOPICS: tuple[Topic, ...] = (
     CUSTOMERS_CONTACTS,
     NOTIFICATIONS_EVENTS,
     OPS_ALERTS,
+    OPS_AUDIT,
     *DEAD_LETTERS.values(),
     *REDRIVE.values(),
 )

@@ -1,6 +1,5 @@
 """`tenure customers erase`: forget a customer's name and address, and see that it was done."""
 
-import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID, uuid4
@@ -17,7 +16,7 @@ from ops.errors import NotFound, OpsError, WrongUsage
 from ops.records import read_keys
 from ops.subscriptions import find_subscription
 from ops.tail_lines import headers_of, understood
-from ops.terminal import console, emit, run, safe, suggestion
+from ops.terminal import confirmed, console, emit, run, safe, suggestion
 from ops.work import read_now
 
 if TYPE_CHECKING:
@@ -148,13 +147,9 @@ def _provider_of(record: ConsumerRecord) -> str:
 
 def _confirm(person: Person) -> None:
     """Raises WrongUsage where nobody can answer, OpsError when the answer is no."""
-    if not sys.stdin.isatty():
-        raise WrongUsage("Nobody is there to confirm: add --yes.")
     who = f"customer {person.id} of {person.provider_id}"
     now = "" if person.has_contact else ", of whom no contact is known now,"
-    sys.stderr.write(f"Erase name and address of {who}{now} for good? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not confirmed(f"Erase name and address of {who}{now} for good?"):
         raise OpsError("Nothing was erased.")
 
 

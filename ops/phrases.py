@@ -4,7 +4,15 @@ from datetime import datetime
 
 import iso4217
 
-from contracts import billing, commands, licensing, notifications, payments
+from contracts import (
+    audit,
+    billing,
+    commands,
+    licensing,
+    notifications,
+    operations,
+    payments,
+)
 from contracts.base import Data
 from contracts.values import Money
 from ops.terminal import moment
@@ -174,10 +182,18 @@ def _others(data: Data) -> str | None:
             return f"{data.kind}, {data.code}"
         case notifications.MailEvent():
             return data.kind
+        case operations.Alert():
+            return f"{data.code}: {data.sentence}"
     return None
 
 
-_PARTS = (_payments, _refunds, _billing, _will, _pauses_and_settings, _licensing, _others)
+def _ops(data: Data) -> str | None:
+    if isinstance(data, audit.DeadLetterDecided):
+        return f"{data.action} {data.code} by {data.who}{f': {data.why}' if data.why else ''}"
+    return None
+
+
+_PARTS = (_payments, _refunds, _billing, _will, _pauses_and_settings, _licensing, _others, _ops)
 
 
 def short(id: object) -> str:

@@ -1,5 +1,6 @@
 """Publishing one message so that it is surely there: acks=all, idempotent."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,16 @@ from ops.connection import Stack
 from ops.errors import Unavailable
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A record to be published; the topic by its plain name."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,22 @@ class Sender:
         except KafkaError as error:
             raise Unavailable(f"Kafka did not take the message ({error}).") from error
         return Place(topic, done.partition, done.offset)
+
+    async def send_all(self, records: Sequence[Outbound]) -> None:
+        """Publish many at once, those of a key in their order, and wait until all are there.
+
+        Raises Unavailable, and then the broker may have some of them.
+        """
+        try:
+            sent = [
+                await self._producer.send(
+                    self._stack.topic(one.topic), one.value, key=one.key, headers=list(one.headers)
+                )
+                for one in records
+            ]
+            await asyncio.gather(*sent)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka did not take the messages ({error}).") from error
 
 
 @asynccontextmanager

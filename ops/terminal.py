@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from contracts.catalogue import printable
+from ops.errors import WrongUsage
 
 T = TypeVar("T")
 
@@ -35,6 +36,18 @@ def console() -> Console:
 def say(sentence: str) -> None:
     """A message for the person at the terminal, on stderr."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(safe(sentence))
+
+
+def confirmed(question: str, *, default: bool = False) -> bool:
+    """Ask at the terminal. Raises WrongUsage where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise WrongUsage("Nobody is there to confirm: add --yes.")
+    sys.stderr.write(f"{question} [{'Y/n' if default else 'y/N'}] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if default and answer.strip() == "" and answer:
+        return True
+    return answer.strip().lower() in ("y", "yes")
 
 
 def emit(record: object) -> None:

@@ -34,6 +34,8 @@ _SESSION = "KAFKA_SESSION_TIMEOUT_MS"
 #: A killed service is missed soon; over a network that would be too eager.
 _SESSION_MS = "6000"
 SIMULATOR = {"simulator": "devstack.payments"}
+WATCH = {"watch": "ops.watch"}
+_WATCH_PORT, _WATCH_PORT_USUAL = "WATCH_HTTP_PORT", "8080"
 
 
 def up(
@@ -76,7 +78,8 @@ async def _run(folder: Path, *, simulator: bool) -> None:
         await opened.enter_async_context(embedded)
         variables = {**embedded.environment(), "CLOCK": "real", _SESSION: session}
         await prepare(variables, simulator=simulator)
-        companions = SIMULATOR if simulator else None
+        companions = {**WATCH, **(SIMULATOR if simulator else {})}
+        variables |= {_WATCH_PORT: os.environ.get(_WATCH_PORT) or _WATCH_PORT_USUAL}
         services = Services(variables, state_dir=folder, companions=companions)
         announce(folder, services.variables)
         await opened.enter_async_context(services)
@@ -121,6 +124,7 @@ def addresses(embedded: EmbeddedStack, services: Services) -> Table:
         out.add_row("PostgreSQL", f"127.0.0.1:{embedded.ports.postgres}, database tenure")
     for name in services.names:
         out.add_row(name, services.url(name))
+    out.add_row("watch", services.url("watch"))
     out.add_row("data, logs", str(embedded.state_dir))
     out.add_row()
     for words, what in (
@@ -128,6 +132,7 @@ def addresses(embedded: EmbeddedStack, services: Services) -> Table:
         ("tenure tail", "watch every topic"),
         ("tenure timeline R-1001", "follow one subscription"),
         ("tenure status", "see whether all have caught up"),
+        ("tenure alerts", "see what the watch found"),
     ):
         out.add_row(words, what)
     return out

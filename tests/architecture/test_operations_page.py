@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
-from chassis.settings import variables
+from chassis.settings import KafkaSettings, variables
+from contracts.operations import AlertCode
+from ops.watch.settings import WatchSettings
 from services.billing.settings import BillingSettings
 from services.licensing.settings import LicensingSettings
 from services.notifications.settings import NotificationsSettings
@@ -37,6 +40,22 @@ def test_every_setting_is_in_the_page_and_every_one_of_the_page_exists() -> None
     rows = re.findall(r"^\| ([^|]+) \|", PAGE.split("## Settings")[1].split("## ")[0], re.M)
     named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
     assert named == exist
+
+
+def test_every_setting_of_the_watch_is_in_its_section() -> None:
+    shared = set(KafkaSettings.model_fields) | {"http_host", "log_level", "log_format"}
+    fields = WatchSettings.model_fields.keys() - shared
+    exist = {name for field in fields for name in variables(WatchSettings, field)}
+    section = PAGE.split("## The watch")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(WATCH_[A-Z_]+)`", section, re.M)) == exist
+    assert set(re.findall(r"`(WATCH_[A-Z_]+)`", PAGE)) == exist
+
+
+def test_every_alert_is_in_the_page_and_every_one_of_the_page_exists() -> None:
+    section = PAGE.split("## The watch")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `([A-Z]+_[A-Z_]+)` \|", section, re.M)) - {
+        name for name in re.findall(r"`(WATCH_[A-Z_]+)`", section)
+    } == set(get_args(AlertCode))
 
 
 def test_every_other_variable_of_the_page_is_read_somewhere() -> None:

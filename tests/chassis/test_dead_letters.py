@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import ConsumerRecord
 
 from chassis.dead_letters import Limits
 from chassis.errors import ConfigurationError, DeadLetterLimit
-from chassis.records import Record
+from chassis.records import Record, from_kafka
 from contracts.topics import BILLING_COMMANDS, NOTIFICATIONS_EVENTS, PAYMENTS_EVENTS
 from tests.chassis import tally
 from tests.chassis.conftest import Desk, make_processor
@@ -151,6 +152,29 @@ async def test_a_correction_that_is_no_better_is_a_dead_letter_again(desk: Desk)
     assert await desk.notes() == ["at last"]
 
 
+async def test_a_correction_that_is_refused_is_one_more_letter_of_the_same_origin(
+    desk: Desk,
+) -> None:
+    processor = make_processor(desk.pool, limits=Limits(2, 1.0))
+    parked = desk.topics.record(BILLING_COMMANDS.name, KEY, b"{")
+    await processor.consume([parked])
+    worse = tally.redriven(parked, tally.command(KEY.decode(), tally.IMPOSSIBLE))
+    broken = replace(worse, value=b"[]")
+    better = tally.redriven(parked, tally.command(KEY.decode(), "at last"))
+    # Refused in one batch, decided in the next: what an operator tries stops no consumer.
+    await processor.consume([worse, broken])
+    letters = await desk.dead_letters()
+    assert [letter["dlq-code"] for letter in letters] == ["not_json", "made_up", "not_an_envelope"]
+    assert [letter["dlq-attempts"] for letter in letters] == ["1", "2", "3"]
+    assert {letter["dlq-offset"] for letter in letters} == {"0"}
+    value = await desk.pool.fetchval("select value from outbox order by id desc limit 1")
+    assert value == b"[]"
+    await processor.consume([broken, better, worse])
+    assert await desk.notes(UUID(KEY.decode())) == ["at last"]
+    assert sorted(await desk.statuses()) == ["done", "done"]
+    assert len(await desk.dead_letters()) == 4
+
+
 async def test_an_unknown_type_of_our_own_is_ignored_and_counts_in_the_sequence(desk: Desk) -> None:
     unknown = _retyped(tally.outcome(desk.id, "?", 1), "notifications.mail-danced.v1")
     known = tally.outcome(desk.id, "two", 2)
@@ -218,3 +242,28 @@ async def test_a_second_fault_does_not_hide_the_place(desk: Desk) -> None:
     await desk.processor.consume([record])
     (letter,) = await desk.dead_letters()
     assert letter["dlq-code"] == "no_key"
+
+
+def _back(**given: str) -> Record:
+    """A record of the redrive topic; headers by name, with underscores."""
+    usual = {"topic": "billing.commands", "partition": "1", "offset": "7", "timestamp": "5"}
+    headers = [(f"redrive-{name}", text.encode()) for name, text in {**usual, **given}.items()]
+    return from_kafka(
+        ConsumerRecord("billing.redrive", 0, 3, 9, 0, KEY, b"{", None, 0, 0, headers),
+        "billing.redrive",
+    )
+
+
+def test_what_is_sent_back_stands_where_its_dead_letter_did() -> None:
+    back = _back()
+    assert (back.topic, back.partition, back.offset) == ("billing.commands", 1, 7)
+    assert (back.timestamp_ms, back.redriven) == (5, True)
+    assert _back(timestamp="?").timestamp_ms == 9
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"topic": "none"}, {"partition": "-1"}, {"partition": "9" * 10}, {"offset": "9" * 19}]
+)
+def test_what_names_no_place_is_not_sent_back(wrong: dict[str, str]) -> None:
+    back = _back(**wrong)
+    assert (back.topic, back.offset, back.redriven) == ("billing.redrive", 3, False)

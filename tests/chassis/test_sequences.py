@@ -129,9 +129,12 @@ async def test_a_redriven_message_that_is_still_bad_stays_parked(desk: Desk) -> 
     message = tally.outcome(desk.id, tally.IMPOSSIBLE, 1)
     parked = desk.topics.of(message)
     await desk.processor.consume([parked, *numbered(desk, 2)])
-    await desk.processor.consume([tally.redriven(parked)])
+    for _ in range(2):
+        await desk.processor.consume([tally.redriven(parked)])
     assert await desk.waiting()
     assert await desk.statuses() == ["parked", "held"]
+    assert [letter["dlq-attempts"] for letter in await desk.dead_letters()] == ["1", "2", "3"]
+    assert await desk.pool.fetchval("select attempts from read_parked") == 3
     await desk.processor.consume(
         [tally.redriven(parked, tally.outcome(desk.id, "n1", 1, id=message.id))]
     )
@@ -214,6 +217,7 @@ async def test_a_conflicting_duplicate_is_redriven_only_under_a_new_id(desk: Des
     await desk.processor.consume([other])
     await desk.processor.consume([tally.redriven(other)])
     assert await desk.notes() == ["one"]
+    assert "a new one" in (await desk.dead_letters())[-1]["dlq-error"]
     await desk.processor.consume([tally.redriven(other, tally.command(desk.id, "two"))])
     assert await desk.notes() == ["one", "two"]
     assert await desk.statuses() == ["done"] * 3

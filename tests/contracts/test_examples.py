@@ -17,6 +17,7 @@ CUSTOMER = customer_id("online-store", "C-2001")
 SUBJECTS = {
     "reference": {"R-1001", "R-1003"},
     "customer_id": {str(CUSTOMER)},
+    "dead_letter": {"billing:payments.events/3/1187"},
     "subscription_id": {
         str(subscription_id("online-store", reference))
         for reference in ("R-1001", "R-1002", "R-1003")

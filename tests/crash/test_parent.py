@@ -14,6 +14,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from contracts.topics import SERVICES
 from devstack.mailbox import Mailbox
 from devstack.ports import Ports, setting
 from ops.connection import Stack, embedded
@@ -37,7 +38,8 @@ class Up:
         self.ports = Ports.free()
         kept = {k: v for k, v in os.environ.items() if not k.endswith("_URL") and "KAFKA" not in k}
         given = {setting(name): str(port) for name, port in vars(self.ports).items()}
-        given |= {f"{name.upper()}_HTTP_PORT": str(port) for name, port in free_ports().items()}
+        own = free_ports(*SERVICES, "watch")
+        given |= {f"{name.upper()}_HTTP_PORT": str(port) for name, port in own.items()}
         given |= {"TENURE_STATE_DIR": str(folder), "PYTHONPATH": str(_PROJECT)}
         given |= {"KAFKA_PARTITIONS": "3", "CONSUMER_BATCH_MAX": "10"}
         self._environment = {**kept, **given}

@@ -38,6 +38,7 @@ class ComposeSystem(System):
             "POSTGRES_PUBLISHED_PORT": f"{first + 1}",
             "SMTP_PUBLISHED_PORT": f"{first + 2}",
             "MAILBOX_PUBLISHED_PORT": f"{first + 3}",
+            "WATCH_PUBLISHED_PORT": f"{first + 4}",
             "BILLING_PUBLISHED_PORTS": f"{first + 10}-{first + 19}",
             "LICENSING_PUBLISHED_PORTS": f"{first + 20}-{first + 29}",
             "NOTIFICATIONS_PUBLISHED_PORTS": f"{first + 30}-{first + 39}",

@@ -8,18 +8,18 @@ import pytest
 from aiokafka import ConsumerRecord
 from rich.console import Console, RenderableType
 
-from contracts.catalogue import ENVELOPES, decode
+from contracts.catalogue import ENVELOPES
 from contracts.envelope import Envelope
 from contracts.values import Money, Plan, period_id, subscription_id
 from ledger.history import History, PaidPeriod, Will
 from ops.connection import Stack
 from ops.dead_letters import DeadLetter, Origin, from_record, pick
-from ops.dlq_command import pretty
-from ops.dlq_command import table as dead_letter_table
+from ops.dlq.content import pretty
+from ops.dlq.redriving import Decision, headers
+from ops.dlq.view import table as dead_letter_table
 from ops.doctor import Finding
 from ops.doctor import table as findings_table
-from ops.errors import NotFound, OpsError
-from ops.redrive import checked, headers
+from ops.errors import NotFound
 from ops.refunds import table as case_table
 from ops.standing import Standing, standing
 from ops.status import Service, Status
@@ -265,15 +265,12 @@ def test_dead_letters_are_named_by_their_origin() -> None:
 
 
 def test_a_decision_names_origin_action_and_person() -> None:
-    given = dict(headers(dead(3), "discard", "Ann", "junk"))
+    given = dict(headers(dead(3), Decision("discard", "Ann", "junk"), FACT))
     assert given["redrive-topic"] == b"payments.events"
     assert (given["redrive-partition"], given["redrive-offset"]) == (b"1", b"3")
     assert (given["redrive-action"], given["redrive-who"]) == (b"discard", b"Ann")
     assert pretty(b'{"a": 1}') == '{\n  "a": 1\n}'
     assert pretty(b"\x1b[31m") == "\\x1b[31m"
-    with pytest.raises(OpsError, match="not_json"):
-        checked(b"{")
-    assert checked(order("R-1", AT).encode()) == decode(order("R-1", AT).encode())
 
 
 def test_cases_and_findings() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contracts.topics import SERVICES
 from devstack.ports import Ports, setting
 from ops.connection import find_stack
 from ops.errors import Unavailable, WrongSetting
@@ -25,7 +26,8 @@ def variables() -> dict[str, str]:
     """Free ports for everything that `up` starts."""
     ports = Ports.free()
     chosen = {setting(name): str(port) for name, port in vars(ports).items()}
-    chosen |= {f"{name.upper()}_HTTP_PORT": str(port) for name, port in free_ports().items()}
+    own = free_ports(*SERVICES, "watch")
+    chosen |= {f"{name.upper()}_HTTP_PORT": str(port) for name, port in own.items()}
     assert len(set(astuple(ports))) == 5
     return {**chosen, "KAFKA_PARTITIONS": "3"}
 
@@ -77,7 +79,9 @@ def test_up_runs_once_and_leaves_nothing_behind(folder: Path, variables: dict[st
     found = find_stack(folder)
     assert found.variables["KAFKA_BOOTSTRAP_SERVERS"].endswith(variables[setting("kafka")])
     family = first.family()
-    assert len(family) >= 7  # Kafka, PostgreSQL with helpers, mailbox, three services, simulator
+    assert (
+        len(family) >= 8
+    )  # Kafka, PostgreSQL with helpers, mailbox, three services, simulator, watch
     first.process.kill()
     first.process.wait()
     _, alive = psutil.wait_procs(family, timeout=20)

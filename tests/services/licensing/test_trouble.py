@@ -7,7 +7,7 @@ from uuid import uuid4
 from contracts import licensing
 from contracts.topics import BILLING_EVENTS
 from ops.dead_letters import DeadLetter, waiting
-from ops.redrive import settle
+from ops.dlq.redriving import Decision, settle
 from tests.services.licensing.billing_says import Billing
 from tests.support.desk import Desk
 
@@ -33,19 +33,14 @@ async def test_a_dead_letter_parks_its_key_and_no_other(desk: Desk) -> None:
     assert desk.recording.told(broken.id, licensing.Entitlement) == []
     assert desk.recording.told(well.id, licensing.Entitlement)[-1].state == "active"
     letters = await parked(desk, broken)
+    assert {each.behind for each in letters} == {1}
     assert {(each.origin.service, each.code) for each in letters} == {
         ("licensing", "invalid_field"),
         ("notifications", "invalid_field"),
     }
     # What waited behind it follows in order as soon as it is corrected.
-    await settle(
-        desk.stack,
-        letters,
-        "redrive",
-        who="test",
-        why=None,
-        replacement=broken.messages[0].to_json(),
-    )
+    corrected = Decision("redrive", "test", None, broken.messages[0].to_json())
+    await settle(desk.stack, letters, corrected)
     await desk.settled()
     assert desk.recording.told(broken.id, licensing.Entitlement)[-1].state == "active"
     assert await parked(desk, broken) == []
@@ -62,7 +57,7 @@ async def test_an_impossible_message_can_be_given_up(desk: Desk) -> None:
         ("licensing", "subscription_unknown")
     ]
     assert desk.recording.told(billing.id, licensing.Entitlement) == []
-    await settle(desk.stack, letters, "discard", who="test", why="never created")
+    await settle(desk.stack, letters, Decision("discard", "test", "never created"))
     await desk.settled()
     assert desk.recording.told(billing.id, licensing.Entitlement)[-1].state == "active"
 

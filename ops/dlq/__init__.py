@@ -1,0 +1,1 @@
+"""Dead letters as operators treat them: found, explained, mended, sent back or given up, and told."""

@@ -1,0 +1,1 @@
+"""The operators' watch over the topics: rates, latencies, populations, and the live auditor."""
