@@ -15,14 +15,17 @@ from services.billing.domain.standing import Case, Standing
 def taking_announcements(known: Standing) -> Iterator[Announcement]:
     """What lost disputes and late settlements took away, and what counts again."""
     lost = {loss.fact_id for loss in known.losses.values()}
-    said = {item.key for item in known.subscription.said}
+    said = {item.key: item.value for item in known.subscription.said}
     for period in known.history.periods:
         for taken in period.takings:
             if taken.fact_id in lost:
                 yield ending_announcement(known, period, taken)
             key = f"reinstated:{taken.fact_id}"
-            if taken.reinstated_at or key in said:
-                yield _reinstatement(known, period, taken, key)
+            back = taken.reinstated_at
+            if key in said and (back is None or _moved_past(said, known, period, key, back)):
+                yield _away_after_all(known, period, taken, key)
+            if back:
+                yield _reinstatement(known, period, taken, key, back)
 
 
 def ending_announcement(known: Standing, period: PaidPeriod, taken: Taken) -> Announcement:
@@ -55,17 +58,30 @@ def _ending(
     return _event(known, kind, period, taken, taken.fact_id, taken.at, corrects)
 
 
-def _reinstatement(known: Standing, period: PaidPeriod, taken: Taken, key: str) -> Announcement:
-    """That it counts again; told that it does not, when it turns out that the money is gone after all."""
-    at, by = taken.reinstated_at, known.given_back.get(taken.fact_id, taken.fact_id)
-    if at is None:
-        return Announcement(
-            key,
-            taken.at,
-            tuple,
-            correction=lambda _, id: _ending(known, period, taken, (id,)),
-            displaces=_displaced(known, period),
-        )
+def _moved_past(
+    said: dict[str, str], known: Standing, period: PaidPeriod, key: str, back: datetime
+) -> bool:
+    """Whether a reinstatement was told for an earlier instant, and then takings that it now lies behind."""
+    earlier = bool(said[key]) and datetime.fromisoformat(said[key]) < back
+    return earlier and any(other in said for other in _displaced(known, period))
+
+
+def _away_after_all(known: Standing, period: PaidPeriod, taken: Taken, key: str) -> Announcement:
+    """That what was told as reinstated does not count: then, or at all, the money was not ours."""
+    return Announcement(
+        key,
+        taken.at,
+        tuple,
+        correction=lambda _, id: _ending(known, period, taken, (id,)),
+        displaces=_displaced(known, period),
+    )
+
+
+def _reinstatement(
+    known: Standing, period: PaidPeriod, taken: Taken, key: str, at: datetime
+) -> Announcement:
+    """That it counts again."""
+    by = known.given_back.get(taken.fact_id, taken.fact_id)
     again = partial(_event, known, billing.PeriodReinstated, period, taken, by, at)
     return Announcement(
         key,

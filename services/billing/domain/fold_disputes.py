@@ -16,7 +16,7 @@ def count_dispute(result: Standing, fact: DisputeFact) -> None:
             dispute.opened = dispute.opened or fact
         case facts.DisputeWon():
             dispute.decisions.append(fact)
-            _won(result, dispute, fact)
+            give_back(result, dispute.order_id, fact.at, fact.fact_id)
         case facts.DisputeLost():
             dispute.decisions.append(fact)
 
@@ -39,14 +39,3 @@ def count_open_disputes(result: Standing) -> None:
         result.history = result.history.with_dispute(
             open_money.Dispute(opened.fact_id, dispute.dispute_id, period.period_id, at, closed_at)
         )
-
-
-def _won(result: Standing, dispute: Dispute, fact: facts.DisputeWon) -> None:
-    """The money came back after it was lost: so does what it bought."""
-    period = result.period_of_order(dispute.order_id)
-    taken = period.taken if period else None
-    lost_by = [
-        loss.fact_id for loss in result.losses.values() if loss.dispute_id == dispute.dispute_id
-    ]
-    if period and taken and period.is_away and taken.fact_id in lost_by:
-        give_back(result, period, fact.at, fact.fact_id)

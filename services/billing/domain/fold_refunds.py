@@ -54,11 +54,7 @@ def _fail(result: Standing, case: Case, fact: facts.RefundFailed) -> None:
     if case.settled:
         return
     case.failed = fact
-    period = result.period_of_order(case.order_id)
-    taken_by = period.taken.fact_id if period and period.taken and period.is_away else None
-    approved_by = case.approved.fact_id if case.approved else None
-    if period and taken_by == approved_by and not result.charged_back(case.order_id):
-        give_back(result, period, fact.at, fact.fact_id)
+    give_back(result, case.order_id, fact.at, fact.fact_id)
 
 
 def effect_of(

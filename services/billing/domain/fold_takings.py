@@ -21,9 +21,18 @@ def take(result: Standing, order_id: str, taken: Taken, effect: RefundEffect) ->
         _move_up(result, period, taken.at)
 
 
-def give_back(result: Standing, period: PaidPeriod, at: datetime, by: UUID) -> None:
-    """The period counts again from `at`, after whatever was paid meanwhile (Q11)."""
-    if period.taken is None:
+def give_back(result: Standing, order_id: str, at: datetime, by: UUID) -> None:
+    """What an order bought counts again from `at` when its money is ours again (Q11, Q16): the refund
+
+    that took it failed or the dispute was won, and nobody else has the money. It follows whatever was
+    paid meanwhile.
+    """
+    period = result.period_of_order(order_id)
+    if period is None or period.taken is None or not period.is_away:
+        return
+    if not _is_undone(result, period.taken.fact_id):
+        return
+    if _is_lost(result, order_id) or _is_paid_back(result, period):
         return
     taken = replace(period.taken, reinstated_at=at)
     result.given_back[taken.fact_id] = by
@@ -36,6 +45,34 @@ def give_back(result: Standing, period: PaidPeriod, at: datetime, by: UUID) -> N
             period, start=bounds.start, end=bounds.end, anchor=bounds.anchor, step=bounds.step
         )
     result.set_period(replace(period, taken=taken))
+
+
+def _is_lost(result: Standing, order_id: str) -> bool:
+    """Whether the bank has the money, as far as it was judged what that takes."""
+    return any(
+        loss.order_id == order_id and loss.dispute_id and result.disputes[loss.dispute_id].is_lost
+        for loss in result.losses.values()
+    )
+
+
+def _is_paid_back(result: Standing, period: PaidPeriod) -> bool:
+    """Whether a refund of the whole price is on its way to the customer, or went through."""
+    return any(
+        case.order_id == period.order_id
+        and case.approved is not None
+        and case.approved.refused_payment is None
+        and case.amount.minor >= period.amount.minor
+        and (case.settled is not None or case.failed is None)
+        for case in result.cases.values()
+    )
+
+
+def _is_undone(result: Standing, taken_by: UUID) -> bool:
+    """Whether the refund that took a period failed, or it was a dispute: of those none is lost any more."""
+    for case in result.cases.values():
+        if case.approved and case.approved.fact_id == taken_by:
+            return case.failed is not None and case.settled is None
+    return any(loss.fact_id == taken_by and loss.dispute_id for loss in result.losses.values())
 
 
 def _move_up(result: Standing, voided: PaidPeriod, at: datetime) -> None:

@@ -82,10 +82,19 @@ def _taken(history: History, data: billing.PeriodVoided | billing.PeriodRevoked)
         history = history.with_period(_with_takings(period, takings))
     else:  # a correction takes its reinstatement back, and what took the period away after it
         before = [one for one in period.takings if one is not told and one.at <= taken.at]
-        after = [one for one in period.takings if one.at > taken.at and not data.corrects]
+        after = [one for one in period.takings if one.at > taken.at]
+        if data.corrects:
+            history, after = _without_wills(history, after), []
         earlier = _with_takings(period, before).take(taken)
         history = history.with_period(_with_takings(earlier, [*earlier.takings, *after]))
     return history if data.auto_renew else _willing(history, data, False, "refunded")
+
+
+def _without_wills(history: History, takings: list[Taken]) -> History:
+    """What never took the period away did not end automatic renewal either."""
+    for taken in takings:
+        history = history.without_will(taken.fact_id)
+    return history
 
 
 def _with_takings(period: PaidPeriod, takings: list[Taken]) -> PaidPeriod:

@@ -111,3 +111,61 @@ def test_takings_are_kept_in_the_order_of_their_instants_however_they_come() -> 
     decided(story, WON, "D-2", utc("2025-02-07"))
     decided(story, LOST, "D-2", utc("2025-02-06"))
     assert takings(story)[1:] == _BOTH
+
+
+def test_a_refund_that_failed_for_a_dispute_is_undone_when_the_dispute_is_won() -> None:
+    """The refund could not be carried out because the bank had the money; then it came back (Q11, Q16)."""
+    story = Story(now=utc("2025-02-03")).subscribe()
+    story.advance(timedelta(minutes=1))
+    story.request_refund(bought="2025-02-03")
+    story.approve()
+    story.advance(DAY)
+    decided(story, LOST, "D-1")
+    story.advance(DAY)
+    story.refund_fails()
+    assert takings(story) == [("refunded", "02-03", None)]
+    story.advance(DAY)
+    decided(story, WON, "D-1")
+    assert takings(story) == [("refunded", "02-03", "02-06")]
+    assert story.entitlement.state == "active"
+
+
+def test_one_dispute_won_gives_nothing_back_while_another_is_lost() -> None:
+    story = Story(now=utc("2025-02-03")).subscribe()
+    story.advance(DAY)
+    decided(story, LOST, "D-1")
+    story.advance(DAY)
+    decided(story, LOST, "D-2")
+    story.advance(DAY)
+    decided(story, WON, "D-1")
+    assert takings(story) == [("chargeback", "02-04", None)]
+    story.advance(DAY)
+    decided(story, WON, "D-2")
+    assert takings(story) == [("chargeback", "02-04", "02-07")]
+    assert story.entitlement.state == "active"
+
+
+def test_what_counts_again_later_than_told_undoes_the_takings_between() -> None:
+    """An older dispute, heard of last, had the money from before the failure until after the younger one."""
+    story = lost_and_won()
+    decided(story, WON, "D-0", utc("2025-02-09") + DAY / 2)
+    assert takings(story) == [("refunded", "02-03", "02-05"), ("chargeback", "02-08", "02-09")]
+    story.advance(DAY)
+    decided(story, LOST, "D-0", utc("2025-02-04"))
+    assert takings(story) == [("refunded", "02-03", "02-09")]
+    (away,) = [r for r in story.all(billing.PeriodRevoked) if r.corrects]
+    assert len(away.corrects) == 3
+    assert story.last(billing.PeriodReinstated).effective_at == utc("2025-02-09") + DAY / 2
+    assert story.entitlement.state == "active"
+
+
+def test_a_taking_that_is_undone_did_not_end_automatic_renewal() -> None:
+    """The customer wanted it on again before the refund that found the period away already."""
+    story = failed()
+    story.uncancel()
+    story.advance(DAY)
+    decided(story, LOST, "D-1")
+    story.advance(DAY)
+    settled_before_it_failed(story)
+    assert takings(story) == [("refunded", "02-03", None)]
+    assert story.licensing.history.wills == story.known.history.wills
