@@ -10,19 +10,16 @@ from ops.watch.settings import WatchSettings
 from services.billing.settings import BillingSettings
 from services.licensing.settings import LicensingSettings
 from services.notifications.settings import NotificationsSettings
+from tests.support.exported import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-_METRIC = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"(tenure_[a-z_]+)"')
 #: What Prometheus makes of a histogram.
 _SUFFIX = re.compile(r"_bucket$")
 
 
 def test_every_metric_is_in_the_page_and_every_one_of_the_page_exists() -> None:
-    sources = [
-        file for room in ("chassis", "services", "ops") for file in (ROOT / room).rglob("*.py")
-    ]
-    exist = {name for file in sources for name in _METRIC.findall(file.read_text())}
+    exist = set(metrics())
     table = PAGE.split("## Metrics")[1]
     named = set(re.findall(r"^\| `(tenure_[a-z_]+)", table, re.M))
     assert exist

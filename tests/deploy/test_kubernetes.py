@@ -10,8 +10,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from chassis.settings import ServiceSettings, variables
+from chassis.settings import KafkaSettings, ServiceSettings, variables
 from contracts.topics import SERVICES
+from ops.watch.settings import WatchSettings
 from services.billing.settings import BillingSettings
 from services.licensing.settings import LicensingSettings
 from services.notifications.settings import NotificationsSettings
@@ -19,10 +20,11 @@ from tests.chassis.secured_kafka import CERTIFICATES
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 PUBLISHED = json.loads(Path(__file__).with_name("kubernetes-1.37.json").read_text())
-KINDS: dict[str, type[ServiceSettings]] = {
+KINDS: dict[str, type[KafkaSettings]] = {
     "billing": BillingSettings,
     "licensing": LicensingSettings,
     "notifications": NotificationsSettings,
+    "watch": WatchSettings,
 }
 #: No manifest: how kustomize puts the others together.
 _PATCHES = {"kustomization.yaml", "certificates.yaml"}
@@ -76,7 +78,7 @@ def test_every_file_is_listed_and_every_listed_file_is_there(folder: str) -> Non
     assert all((ROOT / folder / name).exists() for name in named)
 
 
-def test_each_service_and_the_setup_run_from_the_one_image() -> None:
+def test_services_watch_and_setup_run_from_the_one_image() -> None:
     commands = {}
     for name, pod in pods().items():
         (container,) = pod["containers"]
@@ -84,6 +86,7 @@ def test_each_service_and_the_setup_run_from_the_one_image() -> None:
         commands[name] = container["command"]
     assert commands == {
         **{f"tenure-{name}": ["python", "-m", f"services.{name}"] for name in SERVICES},
+        "tenure-watch": ["python", "-m", "ops.watch"],
         "tenure-setup": ["sh", "-c", "tenure db migrate && tenure topics apply"],
     }
 
@@ -107,7 +110,7 @@ def test_no_pod_may_do_more_than_it_needs() -> None:
         assert "memory" in container["resources"]["limits"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", KINDS)
 def test_a_service_is_probed_on_its_port_and_gets_time_to_stop(service: str) -> None:
     pod = pods()[f"tenure-{service}"]
     (container,) = pod["containers"]
@@ -118,6 +121,19 @@ def test_a_service_is_probed_on_its_port_and_gets_time_to_stop(service: str) -> 
     assert pod["terminationGracePeriodSeconds"] == 30
     (served,) = [m for m in everything("Service") if m["metadata"]["name"] == f"tenure-{service}"]
     assert [each["port"] for each in served["spec"]["ports"]] == [port]
+    (policy, *_) = everything("NetworkPolicy")
+    assert {"protocol": "TCP", "port": port} in policy["spec"]["ingress"][0]["ports"]
+
+
+def test_one_watch_reads_as_long_as_it_takes_while_the_old_one_goes_on() -> None:
+    (watch,) = [m for m in everything("Deployment") if m["metadata"]["name"] == "tenure-watch"]
+    assert watch["spec"]["replicas"] == 1
+    assert watch["spec"]["progressDeadlineSeconds"] >= 3600
+    assert watch["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    (container,) = watch["spec"]["template"]["spec"]["containers"]
+    # Only what asks whether it is ready may fail while it reads; that takes no pod away.
+    assert "startupProbe" not in container
+    assert not any("watch" in str(source) for source in container["envFrom"])
 
 
 def known(service: str) -> set[str]:
@@ -132,13 +148,13 @@ def test_every_variable_is_a_setting_and_its_value_is_allowed(tmp_path: Path) ->
     settings: dict[str, str] = {}
     for manifest in everything("ConfigMap"):
         settings |= manifest["data"]
-    anywhere = set().union(*(known(service) for service in SERVICES))
+    anywhere = set().union(*(known(service) for service in KINDS))
     assert set(settings) <= anywhere
     secrets = {m["metadata"]["name"]: m["stringData"] for m in everything("Secret")}
     assert set(secrets.pop("tenure-migrator")) == {"MIGRATOR_DATABASE_URL"}
     assert set(secrets) == {"tenure-kafka", *(f"tenure-{service}" for service in SERVICES)}
-    for service in SERVICES:
-        own = {**secrets["tenure-kafka"], **secrets[f"tenure-{service}"]}
+    for service in KINDS:
+        own = {**secrets["tenure-kafka"], **secrets.get(f"tenure-{service}", {})}
         assert set(own) <= known(service)
         with pytest.MonkeyPatch.context() as patch:
             for name in anywhere:
@@ -146,5 +162,9 @@ def test_every_variable_is_a_setting_and_its_value_is_allowed(tmp_path: Path) ->
             for name, value in {**settings, **own}.items():
                 patch.setenv(name, value.replace("/etc/tenure/certificates", str(tmp_path)))
             made = KINDS[service]()
+        assert made.http_host == "0.0.0.0"
+        if isinstance(made, WatchSettings):
+            continue
+        assert isinstance(made, ServiceSettings)
         assert made.tenure_env == "production"
         assert made.database_url.get_secret_value().count("replace-me") == 1
