@@ -13,6 +13,7 @@ _COMMANDS = {
     "up": ("ops.up:up", "Run the local stack and the services in real time until Ctrl-C."),
     "demo": ("ops.demo:run", "Fourteen months of life in under a minute, then the audit."),
     "status": ("ops.status:status", "Services, lag, outboxes, dead letters, mail, clock."),
+    "top": ("ops.top.command:top", "Rates, lag, latency, alerts on one screen, every second."),
     "tail": ("ops.tail:tail", "Records of several topics as one readable stream."),
     "timeline": ("ops.timeline:timeline", "One subscription: money, periods, access, mail."),
     "access": ("ops.access:access", "What may be used at an instant, until when, and why."),

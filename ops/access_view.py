@@ -65,10 +65,11 @@ def render(known: Known, asked: datetime, found: Access | None) -> RenderableTyp
     head.append(found.state, style=f"bold {_COLOURS.get(found.state, 'red')}")
     head.append(f" since {moment(found.since)}")
     head.append(f"   as of {moment(asked)} UTC\n", style="dim")
-    return Group(head, _answer(found), Text("\nwhy", style="bold"), _why(found), _facts(found))
+    return Group(head, answer(found), Text("\nwhy", style="bold"), why(found), _facts(found))
 
 
-def _answer(found: Access) -> Table:
+def answer(found: Access) -> Table:
+    """What works, until when, on how many devices, and what is paid."""
     out = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     out.add_row("works", works(found.capabilities))
     out.add_row("until", _until(found))
@@ -97,7 +98,8 @@ def _paid(found: Access) -> str:
     return f"{moment(found.paid_through)}, {days} left"
 
 
-def _why(found: Access) -> Table:
+def why(found: Access) -> Table:
+    """The rules that it follows from, the most telling first, each in a sentence."""
     out = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for rule in found.rules:
         out.add_row(Text(rule, style="cyan"), SENTENCES[rule])

@@ -1,37 +1,16 @@
 """`tenure alerts`: what the watch found and what of it stands."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
-from contracts.catalogue import InvalidMessage, decode
-from contracts.operations import AlertRaised, AlertResolved
 from contracts.topics import OPS_ALERTS
+from ops.alert_board import AlertBoard, Known
 from ops.broker import Broker
 from ops.connection import Stack, find_stack
 from ops.records import read_whole
 from ops.terminal import console, emit, moment, run, safe, say
-
-
-@dataclass(frozen=True)
-class Known:
-    """One alert; `resolved_at` is None while it stands. Instants are the broker's."""
-
-    alert: AlertRaised | AlertResolved
-    raised_at: datetime
-    resolved_at: datetime | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The alert as plain data."""
-        return {
-            **self.alert.model_dump(mode="json"),
-            "raised_at": self.raised_at,
-            "resolved_at": self.resolved_at,
-        }
 
 
 def alerts(
@@ -56,20 +35,10 @@ async def read_alerts(stack: Stack) -> list[Known]:
     async with Broker(stack) as broker:
         partitions = await broker.partitions([stack.topic(OPS_ALERTS.name)])
         records = await read_whole(broker, partitions)
-    known: dict[UUID, Known] = {}
+    board = AlertBoard()
     for record in sorted(records, key=lambda each: each.timestamp):
-        try:
-            message = decode(record.value or b"")
-        except InvalidMessage:
-            continue  # the watch counts it
-        data = message.data
-        if isinstance(data, AlertRaised):
-            known.setdefault(data.alert_id, Known(data, message.time, None))
-        elif isinstance(data, AlertResolved):
-            before = known.get(data.alert_id)
-            raised_at = before.raised_at if before else message.time
-            known[data.alert_id] = Known(data, raised_at, message.time)
-    return sorted(known.values(), key=lambda each: each.raised_at)
+        board.hear(record.value)
+    return board.known
 
 
 def _table(found: list[Known], *, all: bool) -> Table:

@@ -1,5 +1,6 @@
 """Kafka as operators read it: without a group, committing nothing."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,9 @@ class Broker:
         except (KafkaError, OSError) as error:
             await self._close()
             raise Unavailable(f"Kafka does not answer ({error}): is the stack up?") from error
+        except asyncio.CancelledError:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(

@@ -17,7 +17,7 @@ from ops.errors import Unavailable, WrongSetting
 
 ENVIRONMENT_FILE = "environment.json"
 _LOCK_FILE = "stack.lock"
-_HTTP_PORTS = dict(zip(SERVICES, (8081, 8082, 8083), strict=True))
+_HTTP_PORTS = dict(zip((*SERVICES, "watch"), (8081, 8082, 8083, 8080), strict=True))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Stack:
         return own or self._required("DATABASE_URL")
 
     def http(self, service: str) -> str:
-        """The address of a service's HTTP side: BILLING_HTTP_URL, or that port of HTTP_HOST.
+        """The address of a service's or the watch's HTTP side: BILLING_HTTP_URL, or that port of HTTP_HOST.
 
         Raises WrongSetting for a port that is none.
         """

@@ -75,10 +75,10 @@ async def show_timelines(stack: Stack, customers: Sequence[Customer]) -> None:
 
     out = console()
     for customer in customers:
-        standing, entries = await fetch(stack, f"{customer.provider_id}/{customer.reference}")
+        life = await fetch(stack, f"{customer.provider_id}/{customer.reference}")
         out.print()
-        out.print(header(standing))
-        out.print(table(entries, standing))
+        out.print(header(life.standing))
+        out.print(table(life.entries, life.standing))
 
 
 def show_mails(mails: Sequence[dict[str, Any]], lived: Sequence[Dossier]) -> None:

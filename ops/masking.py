@@ -7,7 +7,8 @@ from contracts.billing import CustomerContact
 from contracts.payments import OrderPlaced
 
 HIDDEN = "***"
-_PERSONAL = frozenset({"name", "email"})
+#: Field names whose text is hidden, however deep.
+PERSONAL = frozenset({"name", "email"})
 
 
 def masked(data: Data) -> Data:
@@ -25,7 +26,7 @@ def masked_json(value: Any) -> Any:
     """Decoded JSON with every `name` and `email` hidden, however deep."""
     if isinstance(value, dict):
         return {
-            key: HIDDEN if key in _PERSONAL and isinstance(inner, str) else masked_json(inner)
+            key: HIDDEN if key in PERSONAL and isinstance(inner, str) else masked_json(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):

@@ -10,6 +10,7 @@ from contracts.policy import Policies
 from contracts.values import Money
 from ledger.calendar import is_short
 from ledger.history import History, PaidPeriod, last_of
+from ledger.known import known_at
 from ledger.stage import Stage
 from ledger.timeline import timeline
 from ops.subscriptions import Known
@@ -35,6 +36,7 @@ class Standing:
     """The header of a timeline; `stage` is None before anything was paid."""
 
     known: Known
+    #: The instant that it is about.
     now: datetime
     stage: Stage | None
     ahead: tuple[Stage, ...]
@@ -42,6 +44,8 @@ class Standing:
     unlimited: bool
     auto_renew: bool
     next_charge: NextCharge | None
+    #: The stack's clock, where it is about another instant.
+    clock: datetime | None = None
 
     @property
     def status(self) -> str:
@@ -55,7 +59,8 @@ class Standing:
             "subscription_id": str(self.known.id),
             "provider_id": self.known.provider_id,
             "reference": self.known.reference,
-            "now": self.now,
+            "now": self.clock or self.now,
+            "as_of": self.now,
             "status": self.stage.status if self.stage else None,
             "since": self.stage.anchor if self.stage else None,
             "reason": self.stage.reason if self.stage else None,
@@ -85,26 +90,32 @@ async def read_history(connection: "asyncpg.Connection", known: Known) -> Histor
     return _HISTORIES.validate_json(body) if body else History()
 
 
-async def read_standing(
-    connection: "asyncpg.Connection", known: Known, policies: Policies, now: datetime
+def standing(
+    known: Known,
+    history: History,
+    policies: Policies,
+    now: datetime,
+    clock: datetime | None = None,
 ) -> Standing:
-    """The standing of a subscription at `now`."""
-    return standing(known, await read_history(connection, known), policies, now)
+    """The standing that follows from a history, judged by the stamped policies.
 
-
-def standing(known: Known, history: History, policies: Policies, now: datetime) -> Standing:
-    """The standing that follows from a history, judged by the stamped policies."""
+    With `clock`, the present, it is the standing at another instant `now`: by what had happened until
+    then; what lies ahead is what lies ahead of the earlier of the two.
+    """
+    if clock:
+        history = known_at(history, now)
     stages = timeline(history, lambda version: policies.stamped(known.provider_id, version))
     begun = [stage for stage in stages if stage.start <= now]
     return Standing(
         known=known,
         now=now,
         stage=begun[-1] if begun else None,
-        ahead=tuple(stage for stage in stages if stage.start > now),
+        ahead=tuple(stage for stage in stages if stage.start > min(now, clock or now)),
         paid_through=history.paid_through,
         unlimited=any(period.end is None for period in history.counting),
         auto_renew=history.auto_renew,
         next_charge=_next_charge(known, history, policies, begun[-1] if begun else None, now),
+        clock=clock,
     )
 
 

@@ -1,50 +1,25 @@
 """`tenure tail`: several topics as one stream, in the order in which the broker took the records."""
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from cyclopts import Parameter
 
-from contracts.catalogue import MESSAGES
 from contracts.topics import TOPICS
-from ops.broker import FETCH_WAIT_MS, Broker, Offsets
+from ops.conditions import parse_conditions
 from ops.connection import Stack, find_stack
-from ops.errors import NotFound
+from ops.errors import NotFound, WrongUsage
 from ops.instants import since as since_instant
-from ops.merge import TimeMerge
-from ops.records import read_to
 from ops.subscriptions import find_in_stack
-from ops.tail_lines import as_json, line, understood
-from ops.terminal import console, emit, run, say, suggestion
+from ops.tail_lines import as_json, line
+from ops.tail_stream import Wanted, stream
+from ops.terminal import console, emit, run, suggestion
 
 _NAMES = tuple(topic.name for topic in TOPICS)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to show."""
-
-    topics: tuple[str, ...]
-    keys: frozenset[bytes] | None = None
-    type: str | None = None
-    since: datetime | None = None
-    follow: bool = True
-    limit: int | None = None
-
-    def fits(self, record: ConsumerRecord) -> bool:
-        """Whether a record is asked for."""
-        if self.keys is not None and record.key not in self.keys:
-            return False
-        if self.type is None:
-            return True
-        message = understood(record.value)
-        return message is not None and self.type in message.type
 
 
 def tail(
@@ -52,24 +27,39 @@ def tail(
     /,
     *,
     subscription: Annotated[str | None, Parameter(help="Id or provider's reference.")] = None,
-    type: Annotated[str | None, Parameter(help="Part of a type, such as period-.")] = None,
+    where: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            help="FIELD=VALUE or FIELD!=VALUE: type, subject, providerid and other fields of the"
+            " envelope, data.order_id, headers.dlq-code. * in VALUE stands for anything. Several"
+            " must all hold.",
+        ),
+    ] = (),
     since: Annotated[
-        str | None, Parameter(help="10m ago, or an instant, by the broker's clock.")
+        str | None, Parameter(help="15m ago, or an instant, by the broker's clock.")
     ] = None,
-    follow: Annotated[bool, Parameter(help="Go on with what comes.")] = True,
+    until: Annotated[
+        str | None, Parameter(help="Before then: 5m ago, or an instant; nothing is followed.")
+    ] = None,
+    follow: Annotated[
+        bool | None, Parameter(help="Go on with what comes, unless --until is given.")
+    ] = None,
     limit: Annotated[int | None, Parameter(help="End after this many; newest of the past.")] = None,
     unmasked: Annotated[bool, Parameter(help="Show names and addresses.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object per line.")] = False,
 ) -> None:
-    """Show records of topics as they come, or the past ones with --since or --no-follow."""
-    stack = find_stack()
+    """Show records of topics as they come, or the past ones with --since, --until or --no-follow."""
+    begin, end = _range(since, until, follow)
     wanted = Wanted(
         topics=_checked_topics(topics),
-        type=_checked_type(type),
-        since=since_instant(since, datetime.now(UTC)) if since else None,
-        follow=follow,
+        where=parse_conditions(where, unmasked=unmasked),
+        since=begin,
+        until=end,
+        follow=end is None and follow is not False,
         limit=limit,
     )
+    stack = find_stack()
     out = console()
 
     def show(record: ConsumerRecord) -> None:
@@ -89,11 +79,18 @@ def _checked_topics(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(given) or _NAMES
 
 
-def _checked_type(given: str | None) -> str | None:
-    if given is not None and not any(given in known for known in MESSAGES):
-        words = {part for known in MESSAGES for part in (known, known.split(".")[1])}
-        raise NotFound(f"No message type contains '{given}'.{suggestion(given, words)}")
-    return given
+def _range(
+    since: str | None, until: str | None, follow: bool | None
+) -> tuple[datetime | None, datetime | None]:
+    """When what is shown begins and ends. Raises WrongUsage."""
+    now = datetime.now(UTC)
+    begin = since_instant(since, now) if since else None
+    end = since_instant(until, now) if until else None
+    if end and follow:
+        raise WrongUsage("--until ends what is shown, so nothing is followed: leave one out.")
+    if begin and end and begin >= end:
+        raise WrongUsage(f"--since {since} is not before --until {until}.")
+    return begin, end
 
 
 async def _tail(
@@ -102,7 +99,7 @@ async def _tail(
     if subscription is not None:
         known = await find_in_stack(stack, subscription)
         keys = frozenset((str(known.id).encode(), known.reference.encode()))
-        wanted = Wanted(**{**vars(wanted), "keys": keys})
+        wanted = replace(wanted, keys=keys)
     shown = 0
     async with aclosing(stream(stack, wanted)) as records:
         async for record in records:
@@ -110,70 +107,3 @@ async def _tail(
             shown += 1
             if wanted.limit is not None and shown >= wanted.limit:
                 return
-
-
-async def stream(stack: Stack, wanted: Wanted) -> AsyncGenerator[ConsumerRecord, None]:
-    """The wanted records: the past in time order (the newest `limit`), then what comes.
-
-    Close it (`aclosing`) when leaving early, or its connection stays.
-    """
-    async with Broker(stack) as broker:
-        parts = await broker.partitions(stack.topic(name) for name in wanted.topics)
-        ends = await broker.ends(parts)
-        starts = await _starts(broker, parts, ends, wanted)
-        broker.consumer.assign(parts)
-        for tp, offset in starts.items():
-            broker.consumer.seek(tp, offset)
-        async for record in _newest(_past(broker, starts, ends, wanted), wanted.limit):
-            yield record
-        if not wanted.follow:
-            return
-        for tp, end in ends.items():
-            broker.consumer.seek(tp, end)  # what was fetched beyond the past is fetched again
-        say("Waiting for new records; Ctrl-C ends.")
-        while True:
-            batch = await broker.consumer.getmany(timeout_ms=FETCH_WAIT_MS)
-            fresh = [record for records in batch.values() for record in records]
-            for record in sorted(fresh, key=lambda r: r.timestamp):
-                if wanted.fits(record):
-                    yield record
-            await asyncio.sleep(0)
-
-
-async def _starts(
-    broker: Broker, parts: Sequence[TopicPartition], ends: Offsets, wanted: Wanted
-) -> dict[TopicPartition, int]:
-    if wanted.since is not None:
-        instant = int(wanted.since.timestamp() * 1000)
-        found = await broker.consumer.offsets_for_times(dict.fromkeys(parts, instant))
-        return {tp: entry.offset if entry else ends[tp] for tp, entry in found.items()}
-    if wanted.follow:
-        return dict(ends)
-    return dict(await broker.consumer.beginning_offsets(list(parts)))
-
-
-async def _past(
-    broker: Broker, starts: Offsets, ends: Offsets, wanted: Wanted
-) -> AsyncIterator[ConsumerRecord]:
-    left = {tp: end for tp, end in ends.items() if starts[tp] < end}
-    merge: TimeMerge[ConsumerRecord] = TimeMerge(left)
-    async for batch in read_to(broker, left):
-        for tp, records in batch.items():
-            merge.add(tp, records)
-            if await broker.consumer.position(tp) >= ends[tp]:
-                merge.finish(tp)
-        for record in merge.ready():
-            if wanted.fits(record):
-                yield record
-
-
-async def _newest(
-    records: AsyncIterator[ConsumerRecord], limit: int | None
-) -> AsyncIterator[ConsumerRecord]:
-    if limit is None:
-        async for record in records:
-            yield record
-        return
-    kept = deque([record async for record in records], maxlen=limit)
-    for record in kept:
-        yield record

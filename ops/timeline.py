@@ -19,10 +19,12 @@ from contracts.topics import (
     PAYMENTS_EVENTS,
     PAYMENTS_REQUESTS,
 )
+from ledger.access import Access, access_at
 from ops.connection import Stack, find_stack
+from ops.instants import parse_instant
 from ops.masking import masked
 from ops.records import read_keys
-from ops.standing import Standing, read_standing
+from ops.standing import Standing, read_history, standing
 from ops.subscriptions import find_subscription
 from ops.tail_lines import understood
 from ops.terminal import console, emit, run
@@ -79,39 +81,72 @@ class Entry:
         }
 
 
+@dataclass(frozen=True)
+class Life:
+    """What is known of a subscription at an instant; `access` is None before anything was paid."""
+
+    standing: Standing
+    entries: list[Entry]
+    access: Access | None
+
+
 def timeline(
     subscription: Annotated[str, Parameter(help="Its id, R-1001, or online-store/R-1001.")],
     /,
     *,
+    explain: Annotated[
+        bool, Parameter(help="Why access is what it is: rules, causes and their events.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        Parameter(
+            help="An instant such as 2025-01-31T10:00, in business time: what had happened by then"
+            " (also when it was told later), and access then. A later one than now: what follows if"
+            " nothing happens."
+        ),
+    ] = None,
     json: Annotated[bool, Parameter(help="One JSON object.")] = False,
 ) -> None:
     """Show the life of one subscription: money, paid periods, access and mail on one time axis."""
+    from ops.explanation import Explanation
+    from ops.explanation_view import render
     from ops.timeline_view import header, table
 
-    standing, entries = run(fetch(find_stack(), subscription))
+    instant = parse_instant(at) if at else None
+    life = run(fetch(find_stack(), subscription, instant))
+    why = Explanation(life) if explain else None
     if json:
-        emit({**standing.to_json(), "entries": [entry.to_json() for entry in entries]})
+        told = {"explanation": why.to_json()} if why else {}
+        emit({**life.standing.to_json(), **told, "entries": [e.to_json() for e in life.entries]})
         return
     out = console()
-    out.print(header(standing))
-    out.print(table(entries, standing))
+    out.print(header(life.standing))
+    out.print(table(life.entries, life.standing))
+    if why:
+        out.print(render(why))
 
 
-async def fetch(stack: Stack, given: str) -> tuple[Standing, list[Entry]]:
-    """The standing of a subscription and its messages in the order of business time.
+async def fetch(stack: Stack, given: str, at: datetime | None = None) -> Life:
+    """The standing of a subscription and its messages in the order of business time; `at`: as of then.
 
     Raises NotFound with a suggestion for an unknown one, Unavailable.
     """
     from policies import load_policies
 
+    policies = load_policies()
     async with stack.database() as connection:
         known = await find_subscription(connection, given)
         now = await read_now(connection, virtual=stack.virtual)
-        standing = await read_standing(connection, known, load_policies(), now)
+        history = await read_history(connection, known)
     keys = {topic.name: known.reference.encode() for topic in _BY_REFERENCE}
     keys |= {topic.name: str(known.id).encode() for topic in _BY_ID}
-    records = await read_keys(stack, keys)
-    return standing, entries(stack, records, known.provider_id)
+    told = entries(stack, await read_keys(stack, keys), known.provider_id)
+    asked = at or now
+    return Life(
+        standing(known, history, policies, asked, clock=now if at else None),
+        told if at is None else [entry for entry in told if entry.at <= at],
+        access_at(history, lambda v: policies.stamped(known.provider_id, v), asked),
+    )
 
 
 def entries(stack: Stack, records: Iterable[ConsumerRecord], provider_id: str) -> list[Entry]:

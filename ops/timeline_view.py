@@ -1,6 +1,6 @@
 """How a timeline looks: a header with the standing, then one row per instant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -20,6 +20,7 @@ _COLOURS = {
     "hold": "red",
     "expired": "red",
 }
+_Row = tuple[datetime, list[Text], str | None]
 _LANE_COLOURS = {"money": "green", "periods": "cyan", "access": "magenta", "mail": "yellow"}
 _AHEAD_SHOWN = 4
 #: From upstream, to show whose word it is.
@@ -39,7 +40,8 @@ def header(standing: Standing) -> Text:
     text.append(f"   paid through {through}")
     text.append(f"   auto-renew {'on' if standing.auto_renew else 'off'}")
     text.append(f"   next charge {_charge(standing)}")
-    text.append(f"   now {moment(standing.now)} UTC\n", style="dim")
+    asked = "as of" if standing.clock else "now"
+    text.append(f"   {asked} {moment(standing.now)} UTC\n", style="dim")
     return text
 
 
@@ -59,23 +61,32 @@ def table(entries: Sequence[Entry], standing: Standing) -> Table:
     out.add_column("time (UTC)", no_wrap=True, style="dim")
     for lane in LANES:
         out.add_column(lane, style=_LANE_COLOURS[lane], overflow="fold")
-    marked = False
-    for at, group in groupby(entries, key=lambda entry: entry.at.replace(second=0, microsecond=0)):
-        if at > standing.now and not marked:
-            marked = _mark_now(out, standing.now)
-        cells = _cells(list(group))
-        out.add_row(moment(at), *cells)
-    if not marked:
-        _mark_now(out, standing.now)
-    for stage in standing.ahead[:_AHEAD_SHOWN]:
-        words = f"{status_of(stage)}, if nothing happens"
-        out.add_row(moment(stage.start), "", "", words, "", style="dim")
+    rows = [*_told(entries), *_marks(standing), *_ahead(standing)]
+    # Where the instants are the same: what was told, then the mark, then what is foreseen.
+    for at, cells, style in sorted(rows, key=lambda row: row[0]):
+        out.add_row(moment(at), *cells, style=style)
     return out
 
 
-def _mark_now(out: Table, now: datetime) -> bool:
-    out.add_row(moment(now), *(["· now"] + [""] * (len(LANES) - 1)), style="dim")
-    return True
+def _told(entries: Sequence[Entry]) -> Iterator[_Row]:
+    for at, group in groupby(entries, key=lambda entry: entry.at.replace(second=0, microsecond=0)):
+        yield at, _cells(list(group)), None
+
+
+def _marks(standing: Standing) -> Iterator[_Row]:
+    if standing.clock is None or standing.clock <= standing.now:
+        yield standing.clock or standing.now, _row(0, "· now"), "dim"
+    if standing.clock:
+        yield standing.now, _row(0, "· as of"), "dim"
+
+
+def _ahead(standing: Standing) -> Iterator[_Row]:
+    for stage in standing.ahead[:_AHEAD_SHOWN]:
+        yield stage.start, _row(2, f"{status_of(stage)}, if nothing happens"), "dim"
+
+
+def _row(lane: int, words: str) -> list[Text]:
+    return [Text(words if position == lane else "") for position in range(len(LANES))]
 
 
 def _cells(entries: Sequence[Entry]) -> list[Text]:

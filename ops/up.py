@@ -132,6 +132,7 @@ def addresses(embedded: EmbeddedStack, services: Services) -> Table:
         ("tenure tail", "watch every topic"),
         ("tenure timeline R-1001", "follow one subscription"),
         ("tenure status", "see whether all have caught up"),
+        ("tenure top", "watch rates, lag, latency and alerts"),
         ("tenure alerts", "see what the watch found"),
     ):
         out.add_row(words, what)

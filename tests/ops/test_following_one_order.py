@@ -1,8 +1,10 @@
 """What an operator does beside a running stack: publish, follow, decide. Real Kafka, services, mail."""
 
 import json
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -87,10 +89,106 @@ def test_tail_merges_topics_and_hides_personal_data(tenure: Tenure, buy: Buy) ->
     assert NAME not in tenure("tail", "--no-follow", "--json").stdout
     contacts = tenure("tail", "customers.contacts", "--no-follow", "--unmasked", "--json").stdout
     assert EMAIL in contacts
-    done = tenure("tail", "--no-follow", "--type", "order-placed", "--limit", "1", "--json")
+    done = tenure("tail", "--no-follow", "--where", "type=order-placed", "--limit", "1", "--json")
     (last,) = map(json.loads, done.stdout.splitlines())
     assert last["message"]["subject"] == "T-1"
     assert tenure("tail", "--no-follow", "--since", "2100-01-01").stdout == ""
+
+
+def test_tail_lets_through_what_all_conditions_ask_for(tenure: Tenure, buy: Buy) -> None:
+    buy("Where-1")
+    buy("Where-2")
+
+    def told(*where: str) -> list[tuple[str, str]]:
+        conditions = [word for each in where for word in ("--where", each)]
+        done = tenure("tail", "--no-follow", "--json", *conditions)
+        assert done.returncode == 0, done.stderr
+        messages = [json.loads(line)["message"] for line in done.stdout.splitlines()]
+        return [(message["type"].split(".")[1], message["id"]) for message in messages]
+
+    both = ["Where-1-order", "Where-2-order"]
+    assert [id for _, id in told("type=order-placed", "subject=Where-*")] == both
+    assert [id for _, id in told("data.order_id=O-Where-2", "source=/shop")] == [
+        "Where-2-order",
+        "Where-2-paid",
+    ]
+    by_billing = told("data.order_id=O-Where-1", "source!=/shop")
+    assert {"payment-succeeded", "period-scheduled"} <= {type for type, _ in by_billing}
+    followed = told("correlationid=Where-1-paid")
+    assert {"payment-succeeded", "entitlement-granted"} <= {type for type, _ in followed}
+    assert told("type=order-placed", "data.amount.minor!=4999", "subject=Where-*") == []
+    shown = tenure("tail", "--no-follow", "--unmasked", "--where", f"data.email={EMAIL}")
+    assert "customer-contact" in shown.stdout
+
+
+def test_tail_reads_only_the_time_that_is_asked_for(
+    tenure: Tenure, buy: Buy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ops import tail_stream
+
+    read: list[str] = []
+    whole = tail_stream.read_to
+
+    async def counted(*given: Any) -> AsyncIterator[Any]:
+        async for batch in whole(*given):
+            read.extend(r.topic for records in batch.values() for r in records)
+            yield batch
+
+    buy("Span-1")
+    begin = datetime.now(UTC).isoformat()
+    buy("Span-2")
+    end = datetime.now(UTC).isoformat()
+    buy("Span-3")
+    monkeypatch.setattr(tail_stream, "read_to", counted)
+    done = tenure("tail", "--since", begin, "--until", end, "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(read) == len(told) > 4
+    assert all(begin < each["recorded"] < end for each in told)
+    orders = [each for each in told if each["topic"] == "payments.events"]
+    assert {each["message"]["subject"] for each in orders} == {"Span-2"}
+    before = tenure("tail", "payments.events", "--until", end, "--json").stdout
+    assert "Span-1" in before
+    assert "Span-3" not in before
+    assert "Span-3" in tenure("tail", "--no-follow", "--since", end, "--json").stdout
+
+
+def test_a_timeline_explains_access_by_its_events(tenure: Tenure, buy: Buy) -> None:
+    buy("Why-1")
+    bought = json.loads(tenure("clock", "show", "--json").stdout)["now"]
+    done = tenure("timeline", "Why-1", "--explain")
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert "why access is active as of" in words
+    assert "T2 A paid period runs." in words
+    assert "payment-succeeded payments.events Why-1-paid" in words
+    assert "period-scheduled billing.events" in words
+    assert tenure("clock", "advance", "5d").returncode == 0
+    assert tenure("cancel", "Why-1", "--reason", "too dear").returncode == 0
+
+    now = json.loads(tenure("timeline", "Why-1", "--explain", "--json").stdout)
+    assert "S-37" in [each["rule"] for each in now["explanation"]["rules"]]
+    payment, will = now["explanation"]["causes"]
+    types = {event["type"].split(".")[1] for event in will["events"]}
+    assert types == {"cancel", "cancellation-scheduled"}
+    ids = {entry["id"] for entry in now["entries"]}
+    assert {event["id"] for cause in (payment, will) for event in cause["events"]} <= ids
+
+    then = json.loads(tenure("timeline", "Why-1", "--explain", "--at", bought, "--json").stdout)
+    assert (then["auto_renew"], now["auto_renew"]) == (True, False)
+    assert {entry["at"] for entry in then["entries"]} <= {entry["at"] for entry in now["entries"]}
+    assert then["as_of"] < then["now"] == now["now"] == now["as_of"]
+    assert all(entry["at"] <= then["as_of"] for entry in then["entries"])
+    assert not any("cancel" in entry["type"] for entry in then["entries"])
+    assert then["explanation"]["rules"][0]["rule"] == "T2"
+    assert len(then["explanation"]["causes"]) == 1
+    end = now["explanation"]["valid_until"]
+    after = tenure("timeline", "Why-1", "--explain", "--at", end).stdout
+    assert "why access is expired as of" in after
+    assert "· as of" in after
+    assert "S-37" in after
+    early = tenure("timeline", "Why-1", "--explain", "--at", "2020-01-01").stdout
+    assert "nothing was paid by then" in early
+    assert "order-placed" not in early
 
 
 def test_cancel_answers_once_for_one_id(tenure: Tenure, buy: Buy) -> None:

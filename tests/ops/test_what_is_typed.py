@@ -15,7 +15,18 @@ pytestmark = pytest.mark.timeout(60)
 def test_help_lists_every_command(no_stack: Tenure) -> None:
     done = no_stack("--help")
     assert done.returncode == 0
-    for name in ("up", "demo", "status", "tail", "timeline", "publish", "refunds", "dlq", "clock"):
+    for name in (
+        "up",
+        "demo",
+        "status",
+        "top",
+        "tail",
+        "timeline",
+        "publish",
+        "refunds",
+        "dlq",
+        "clock",
+    ):
         assert f" {name} " in done.stdout
 
 
@@ -25,8 +36,17 @@ def test_help_lists_every_command(no_stack: Tenure) -> None:
         (("statsu",), 2, 'Did you mean "status"?'),
         (("status", "--jsno"), 2, "--json"),
         (("tail", "payment.events"), 3, "Did you mean payments.events"),
-        (("tail", "--type", "payment-suceeded"), 3, "Did you mean payment-succeeded"),
+        (("tail", "--where", "type=payment-suceeded"), 3, "Did you mean payment-succeeded"),
+        (("tail", "--where", "data.order_idd=O-1"), 3, "Did you mean data.order_id"),
+        (("tail", "--where", "R-1001"), 2, "FIELD=VALUE"),
+        (("tail", "--where", "data.customer.email=a*"), 2, "--unmasked"),
         (("tail", "--since", "yesterday"), 2, "2025-01-31"),
+        (("tail", "--until", "tomorrow"), 2, "2025-01-31"),
+        (("tail", "--since", "5m", "--until", "15m"), 2, "--since 5m is not before --until 15m"),
+        (("tail", "--until", "5m", "--follow"), 2, "nothing is followed"),
+        (("timeline", "R-1001", "--at", "soon"), 2, "2025-01-31"),
+        (("top", "--interval", "0"), 2, "from 0.2 to 3600"),
+        (("top",), 69, "No stack is running: start one with `make up`."),
         (("refunds", "list", "--status", "aproved"), 3, "Did you mean approved"),
         (("dlq", "list", "--service", "biling"), 3, "Did you mean billing"),
         (("publish", "missing.json"), 3, "There is no file missing.json"),

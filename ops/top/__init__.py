@@ -1,0 +1,1 @@
+"""`tenure top`: what the services and the watch do now, on one screen."""
