@@ -21,6 +21,10 @@ class Caused(Protocol):
     def cause_id(self) -> UUID:
         """The id that everything said about it is derived from."""
 
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that it and everything said about it are part of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -14,7 +14,7 @@ from chassis.errors import PoisonMessage
 from chassis.postgres import Connection
 from chassis.records import BYTES_MAX
 from contracts.catalogue import ENVELOPES
-from contracts.envelope import OWN_SOURCE, Envelope
+from contracts.envelope import CONTENT_TYPE, OWN_SOURCE, TRACEPARENT, Envelope
 from contracts.outgoing import Outgoing
 
 SHARDS = 16
@@ -108,12 +108,21 @@ def sealed(
         causationid=caused_by,
         sequence=sequence,
         policyversion=outgoing.policy_version,
+        traceparent=cause.traceparent,
         data=outgoing.data,
     )
     value = envelope.to_json()
     if len(value) > BYTES_MAX:
         raise ValueError(f"{type} has {len(value)} bytes; {BYTES_MAX} are allowed")
-    return OutboxRow(topic, outgoing.key, outgoing.id, type, value)
+    headers = None
+    if cause.traceparent:
+        headers = {**usual_headers(type), TRACEPARENT: cause.traceparent}
+    return OutboxRow(topic, outgoing.key, outgoing.id, type, value, headers)
+
+
+def usual_headers(type: str) -> dict[str, str]:
+    """The headers of a structured CloudEvent; a row without headers of its own has these."""
+    return {"content-type": CONTENT_TYPE, "ce_type": type}
 
 
 def tombstone(service: str, stone: Tombstone, topic: str, now: datetime) -> OutboxRow:
@@ -133,6 +142,8 @@ def tombstone(service: str, stone: Tombstone, topic: str, now: datetime) -> Outb
         "sequence": str(stone.sequence),
     }
     headers = {f"ce_{name}": value for name, value in said.items()}
+    if stone.cause.traceparent:
+        headers[TRACEPARENT] = stone.cause.traceparent
     return OutboxRow(topic, stone.key, stone.id, stone.type, None, headers)
 
 

@@ -19,7 +19,9 @@ from chassis.postgres import Connection, is_poison, transient_errors
 from chassis.reading import read_for, too_far_ahead
 from chassis.records import Incoming, Problem, Record
 from chassis.rows import Row, RowStore
+from chassis.tracing import OFF, Traces
 from contracts.errors import Impossible
+from contracts.outgoing import TimePassed
 
 #: A deadline nearer than this wakes the due scan, which is told of no later one: it looks each second.
 HORIZON = timedelta(minutes=1)
@@ -36,6 +38,7 @@ class Processor(Generic[S]):
         clock: Clock,
         limits: dead_letters.Limits,
         wake: Callable[[bool, bool], None],
+        traces: Traces = OFF,
     ) -> None:
         """`wake` hears what a transaction left: something to publish, a deadline that is near."""
         self._service = service
@@ -45,6 +48,7 @@ class Processor(Generic[S]):
         self._clock = clock
         self._limits = limits
         self._wake = wake
+        self._traces = traces
         self._read = partial(read_for, aggregate.key_of)
         #: First retained offset of each partition, kept by the consumer.
         self.log_starts: dict[tuple[str, int], int] = {}
@@ -100,7 +104,7 @@ class Processor(Generic[S]):
             await deciding.write(connection, self._service, self._aggregate, self._store, batch)
             crash_point("consumer.before_commit")
         self._limits.count(batch.dead)
-        batch.tell()
+        batch.tell(self._traces)
         self._left(batch)
 
     def _left(self, batch: Batch[S]) -> None:
@@ -134,7 +138,10 @@ class Processor(Generic[S]):
             if one.problem:
                 raise PoisonMessage(one.problem.code, one.problem.sentence)
             if not one.ignored:
-                deciding.decide(self._service, self._aggregate, batch, row, one.envelope)
+                message, span = self._traces.message(one, batch.since_ns)
+                deciding.decide(self._service, self._aggregate, batch, row, message)
+                if span is not None:
+                    batch.spans.append(span)
         except (PoisonMessage, Impossible) as error:
             if one.record.redriven:
                 raise  # rolled back; alone, with its problem, it is refused again
@@ -193,7 +200,7 @@ class Processor(Generic[S]):
         self._left(batch)
 
     async def run_due(
-        self, cause: Callable[[Row[S]], Caused], limit: int
+        self, cause: Callable[[Row[S]], TimePassed], limit: int
     ) -> tuple[int, datetime | None]:
         """Decide on rows whose time has come; returns how many.
 
@@ -205,10 +212,14 @@ class Processor(Generic[S]):
             if not batch.rows:
                 return 0, await self._store.next_due(connection, batch.now + HORIZON)
             for row in batch.rows.values():
-                deciding.decide(self._service, self._aggregate, batch, row, cause(row))
+                passed, span = self._traces.deadline(row.id, row.due_at, cause(row), batch.since_ns)
+                deciding.decide(self._service, self._aggregate, batch, row, passed)
+                if span is not None:
+                    batch.spans.append(span)
                 if row.due_at is not None and row.due_at <= batch.now:
                     raise RuntimeError(f"{row.id} is still due at {row.due_at} after its decision")
             crash_point("due.mid_scan")
             await deciding.write(connection, self._service, self._aggregate, self._store, batch)
+        self._traces.ended(batch.spans)
         self._left(batch)
         return len(batch.rows), None

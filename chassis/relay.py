@@ -16,7 +16,6 @@ from chassis import kafka, outbox
 from chassis.crash_points import crash_point
 from chassis.postgres import transient_errors
 from chassis.telemetry import OUTBOX_DEAD, PUBLISHED, TRANSIENT_ERRORS, log
-from contracts.envelope import CONTENT_TYPE
 
 BATCH = 2000
 _POLL_S = 0.25
@@ -226,6 +225,5 @@ class Relay(Service):
 
 
 def _headers(row: Any) -> list[tuple[str, bytes]]:
-    if row["headers"]:
-        return [(name, value.encode()) for name, value in json.loads(row["headers"]).items()]
-    return [("content-type", CONTENT_TYPE.encode()), ("ce_type", row["type"].encode())]
+    given = json.loads(row["headers"]) if row["headers"] else outbox.usual_headers(row["type"])
+    return [(name, value.encode()) for name, value in given.items()]

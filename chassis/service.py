@@ -28,6 +28,7 @@ from chassis.projections import Sink
 from chassis.relay import Relay
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log, set_up_logging
+from chassis.tracing import traces_of
 from contracts.errors import Misconfigured
 from contracts.topics import DEAD_LETTERS, REDRIVE, TOPICS, Topic
 
@@ -62,6 +63,7 @@ class Runtime(Service):
         self.settings = definition.settings
         self.name = definition.name
         self.clock = Clock(self.settings.clock)
+        self.traces = traces_of(self.name, self.settings)
         self.pool: asyncpg.Pool
         self.processor: Processor[Any]
         self.parts: list[Service] = []
@@ -99,7 +101,13 @@ class Runtime(Service):
         relay = Relay(settings, self.name)
         limits = Limits(settings.dlq_consecutive_max, settings.dlq_ratio_max)
         self.processor = Processor(
-            self.name, definition.aggregate, self.pool, self.clock, limits, self._wake
+            self.name,
+            definition.aggregate,
+            self.pool,
+            self.clock,
+            limits,
+            self._wake,
+            self.traces,
         )
         self.relay, self.due_scan = relay, DueScan(settings, self.processor, self.clock.virtual)
         self.consumer = Consumer(
@@ -166,8 +174,10 @@ class Runtime(Service):
         # Not cancelled when it takes too long: libraries swallow that. All of it is crash-safe.
         stopping = asyncio.ensure_future(self._stop_parts())
         await asyncio.wait({stopping}, timeout=_STOP_S)
+        leaving = asyncio.ensure_future(self.traces.close())
         with suppress(BaseException):
             await asyncio.wait_for(self.pool.close(), 2)
+        await leaving
         log.info("service has stopped")
 
     async def _stop_parts(self) -> None:

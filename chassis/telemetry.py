@@ -40,6 +40,11 @@ OUTBOX_DEAD = Counter(
     "Messages that Kafka refuses for size or name; their key is blocked. See `tenure status`.",
 )
 DUE_ROWS = Counter("tenure_due_rows_total", "Deadlines that were acted upon.")
+SPANS = Counter(
+    "tenure_trace_spans_total",
+    "Spans by outcome: made, sent, lost. Made, but neither: they wait, or the queue was full.",
+    ["outcome"],
+)
 READY = Gauge("tenure_ready", "1 when the service does its work; 0: see /readyz for the reason.")
 
 

@@ -13,6 +13,8 @@ from contracts.values import TENURE, Instant, Ref, Text
 OWN_SOURCE = "/tenure/"
 #: Content type of a structured CloudEvent; header `ce_type` repeats the type.
 CONTENT_TYPE = "application/cloudevents+json"
+#: The W3C trace context of a message: a field of the envelope and a header of the record.
+TRACEPARENT = "traceparent"
 
 EventType = Annotated[
     str, StringConstraints(max_length=100, pattern=r"^[a-z]+\.[a-z-]+\.v[1-9][0-9]*$")

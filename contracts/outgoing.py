@@ -25,6 +25,8 @@ class TimePassed:
     """The deadline of a subscription has come: time is a message like any other."""
 
     cause_id: UUID
+    #: The trace that begins with it, where one is recorded.
+    traceparent: str | None = None
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from prometheus_client import Counter
 
 from chassis.aggregate import Step
 from chassis.telemetry import log
+from chassis.tracing import log_fields
 from contracts.base import Data
 from contracts.billing import CancellationOverdueAtProvider, PaymentRefused, RefundOverdue
 
@@ -39,4 +40,5 @@ def alert(steps: Sequence[Step]) -> None:
                 subscription_id=str(step.id),
                 order_id=getattr(outgoing.data, "order_id", ""),
                 event_id=str(outgoing.id),
+                **log_fields(step.message.traceparent),
             )

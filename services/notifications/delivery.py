@@ -1,6 +1,7 @@
 """One batch of mails: marked as started, carried over one connection, recorded as it ended."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from chassis.errors import LostClaim
 from chassis.postgres import Connection, is_transient
 from chassis.service import Runtime
 from chassis.telemetry import log
+from chassis.tracing import log_fields
 from services.notifications import ledger
 from services.notifications.courier import Courier, MailServerAway
 from services.notifications.ledger import StartedMail
@@ -34,6 +36,7 @@ class Delivery:
         """`runtime` gives pool, processor and clock."""
         self._runtime = runtime
         self._settings = settings
+        self._server = settings.mail_server
         self._letterhead = Letterhead()
         self._claims: set[UUID] = set()
         #: Set when the service stops: what was not handed in yet goes back to the queue.
@@ -90,19 +93,47 @@ class Delivery:
         for mail in mails:
             verdict = UNTRIED
             if away is None and courier.connected and not self.stopping:
-                try:
-                    verdict = await self._attempt(courier, mail, now)
-                except MailServerAway as error:
-                    away = error
+                verdict, away = await self._traced(courier, mail, now)
             verdicts.append(verdict)
         return verdicts, away
+
+    async def _traced(
+        self, courier: Courier, mail: StartedMail, now: datetime
+    ) -> tuple[Verdict, MailServerAway | None]:
+        """An attempt as part of the trace of the message that asked for the mail."""
+        attempt = mail.attempt
+        call = self._runtime.traces.call(
+            f"send mail {attempt.kind}",
+            mail.traceparent,
+            {
+                "server.address": self._server.host,
+                "server.port": self._server.port,
+                "tenure.subscription_id": str(mail.subscription_id),
+                "tenure.notice_id": str(attempt.notice_id),
+                "tenure.attempt": attempt.number,
+            },
+        )
+        verdict, away = UNTRIED, None
+        try:
+            verdict = await self._attempt(courier, mail, now)
+        except MailServerAway as error:
+            away = error
+        finally:
+            reply = {"tenure.smtp_code": verdict.smtp_code} if verdict.smtp_code else {}
+            failed = verdict.what not in ("accepted", "suppressed")
+            call.end(verdict.what, reply, failed=failed)
+        return _within(verdict, call.traceparent), away
 
     async def _attempt(self, courier: Courier, mail: StartedMail, now: datetime) -> Verdict:
         try:
             payload = packed(mail, self._letterhead, self._settings.mail_from, now)
         except Exception:
             # Whatever is wrong with one letter must not stop the others, now or after a restart.
-            log.exception("a mail cannot be rendered", notice_id=str(mail.attempt.notice_id))
+            log.exception(
+                "a mail cannot be rendered",
+                notice_id=str(mail.attempt.notice_id),
+                **log_fields(mail.traceparent),
+            )
             return Verdict("suppressed", code="NOT_RENDERED")
         if isinstance(payload, Verdict):
             return payload
@@ -144,4 +175,9 @@ class Delivery:
             )
         if lost:
             log.warning("mails of a worker that died are taken over", mails=len(lost))
-            await self.record(claim, lost, [UNKNOWN] * len(lost))
+            ends = [_within(UNKNOWN, mail.traceparent) for mail in lost]
+            await self.record(claim, lost, ends)
+
+
+def _within(verdict: Verdict, traceparent: str | None) -> Verdict:
+    return replace(verdict, traceparent=traceparent) if traceparent else verdict

@@ -22,7 +22,7 @@ _DUE = """
 _ANY_DUE = f"select exists (select 1 {_DUE})"
 _RETURNING = """
     returning mail.notice_id, mail.subscription_id, mail.customer_id, mail.kind, mail.letter::text,
-              mail.attempts, mail.resent, mail.message_id
+              mail.attempts, mail.resent, mail.message_id, mail.traceparent
 """
 _START = f"""
 with due as (
@@ -91,6 +91,8 @@ class StartedMail:
     message_id: str
     letter: Mapping[str, Any]
     contact: Contact | None
+    #: The trace of the message that asked for it.
+    traceparent: str | None = None
 
 
 async def any_due(connection: Connection, now: datetime) -> bool:
@@ -169,4 +171,5 @@ def _started(row: asyncpg.Record, contact: Contact | None) -> StartedMail:
         row["message_id"],
         json.loads(row["letter"]),
         contact,
+        row["traceparent"],
     )

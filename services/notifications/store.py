@@ -22,15 +22,17 @@ from services.notifications.domain.letter import letter
 
 # A retracted notice that is asked for again takes up its old row, so it can never be sent twice.
 _QUEUE = """
-insert into mail (notice_id, subscription_id, customer_id, kind, letter, requested_at,
+insert into mail (notice_id, subscription_id, customer_id, kind, letter, requested_at, traceparent,
                   stage_at, next_attempt_at)
-select notice_id, subscription_id, customer_id, kind, letter::json, requested_at, $7, $7
-from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
-    as new (notice_id, subscription_id, customer_id, kind, letter, requested_at)
+select notice_id, subscription_id, customer_id, kind, letter::json, requested_at, traceparent, $8, $8
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::text[])
+    as new (notice_id, subscription_id, customer_id, kind, letter, requested_at, traceparent)
 on conflict (notice_id) do update
 set letter = excluded.letter, requested_at = excluded.requested_at, outcome = null,
+    traceparent = case mail.outcome when 'retracted' then excluded.traceparent else mail.traceparent end,
     status = case mail.status when 'done' then 'queued' else mail.status end,
-    next_attempt_at = case mail.status when 'done' then $7 else mail.next_attempt_at end
+    next_attempt_at = case mail.status when 'done' then $8 else mail.next_attempt_at end
 where mail.status = 'queued' or mail.outcome = 'retracted'
 """
 _RETRACT = """
@@ -84,11 +86,13 @@ async def project(
 ) -> Sequence[Sequenced]:
     """Keep the mail ledger: queue what was requested, refresh unsent letters, take back."""
     touched: dict[UUID, UUID] = {}
+    traces: dict[UUID, str | None] = {}
     retracted: list[UUID] = []
     for step in steps:
         for outgoing in step.said:
             if isinstance(outgoing.data, MailRequested):
                 touched[outgoing.data.notice_id] = step.id
+                traces[outgoing.data.notice_id] = step.message.traceparent
             elif isinstance(outgoing.data, MailRetracted):
                 retracted.append(outgoing.data.notice_id)
         if isinstance(step.message, Envelope) and isinstance(step.message.data, CHANGES_LETTERS):
@@ -96,7 +100,7 @@ async def project(
     if retracted:
         await connection.execute(_RETRACT, sorted(retracted), now)
     rows = [
-        _row(states[id], notice, policies, now)
+        (*_row(states[id], notice, policies, now), traces.get(notice_id))
         for notice_id, id in sorted(touched.items())
         if (notice := states[id].notice(notice_id)) is not None and notice.status == "queued"
     ]

@@ -26,6 +26,8 @@ class Verdict:
     what: End | Literal["later", "untried"]
     smtp_code: int | None = None
     code: str | None = None
+    #: The trace that the attempt was part of.
+    traceparent: str | None = None
 
 
 UNTRIED = Verdict("untried")
@@ -111,6 +113,7 @@ def _end(attempt: Attempt, outcome: End, verdict: Verdict) -> Closing:
         outcome=outcome,
         smtp_code=verdict.smtp_code,
         code=verdict.code,
+        traceparent=verdict.traceparent,
     )
     return Closing(
         attempt.notice_id,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from chassis.settings import KafkaSettings, variables
+from chassis.tracing import TracingSettings
 from contracts.operations import AlertCode
 from ops.watch.settings import WatchSettings
 from services.billing.settings import BillingSettings
@@ -47,6 +48,15 @@ def test_every_setting_of_the_watch_is_in_its_section() -> None:
     assert set(re.findall(r"^\| `(WATCH_[A-Z_]+)`", section, re.M)) == exist
     # Where the `tenure` command finds the watch is no setting of the watch itself.
     assert set(re.findall(r"`(WATCH_[A-Z_]+)`", PAGE)) == exist | {"WATCH_HTTP_URL"}
+
+
+def test_every_variable_of_traces_is_in_their_section() -> None:
+    exist = {
+        name for field in TracingSettings.model_fields for name in variables(TracingSettings, field)
+    }
+    section = PAGE.split("## Traces")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`OTEL_[^|]+) \|", section, re.M)
+    assert {name for row in rows for name in re.findall(r"`(OTEL_[A-Z_]+)`", row)} == exist
 
 
 def test_every_alert_is_in_the_page_and_every_one_of_the_page_exists() -> None:

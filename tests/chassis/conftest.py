@@ -15,6 +15,7 @@ from chassis import migrations, postgres
 from chassis.clock import Clock
 from chassis.dead_letters import Limits
 from chassis.processing import Processor
+from chassis.tracing import OFF, Traces
 from ops.database import schemas
 from tests.chassis import tally
 from tests.support.worker_stack import WorkerStack, create
@@ -111,6 +112,7 @@ def make_processor(
     limits: Limits | None = None,
     wake: Callable[[bool, bool], None] = lambda published, near: None,
     clock: Clock | None = None,
+    traces: Traces = OFF,
     **changes: Any,
 ) -> Processor[Any]:
     """A processor whose aggregate has these changes."""
@@ -121,6 +123,7 @@ def make_processor(
         clock or Clock("real"),
         limits or Limits(1000, 1.0),
         wake,
+        traces,
     )
 
 

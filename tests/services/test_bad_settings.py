@@ -167,6 +167,17 @@ def test_a_service_without_its_database_ends_at_once_with_one_line(
     )
 
 
+@pytest.mark.parametrize("service", KINDS)
+def test_a_collector_that_cannot_be_one_ends_a_service_with_one_line(
+    tmp_path: Path, service: str
+) -> None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    assert ended(service, tmp_path, {name: "collector:4317"}) == (
+        78,
+        [f"Configuration error: {name}: It must be http://host:port or https://host:port."],
+    )
+
+
 def test_a_pack_that_cannot_be_read_ends_the_service_with_one_line(tmp_path: Path) -> None:
     packs = tmp_path / "policies"
     shutil.copytree(PROJECT / "policies", packs, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,11 +1,10 @@
 """A database restored from an older backup: the groups are rewound, and everything ends as it was."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
@@ -19,27 +18,10 @@ from policies import load_policies
 from tests.services.test_rolling_upgrade import bodies
 from tests.support import upstream
 from tests.support.desk import desk_at
-from tests.support.worker_stack import WorkerStack, create
+from tests.support.worker_stack import WorkerStack
 
 _SEEN_AT = re.compile(r'"(received_at|requested_at)":"[^"]*"')
 _MARGIN = timedelta(seconds=1)
-
-
-@pytest_asyncio.fixture
-async def town(stack: WorkerStack) -> AsyncIterator[WorkerStack]:
-    """Topics and a database of its own, in real time: instants of decisions differ when made again."""
-    name = f"{stack.name}_{uuid4().hex[:8]}"
-    made = stack.with_prefix(f"{name}-", name)
-    made.variables["CLOCK"] = "real"
-    await create(made)
-    yield made
-    for database in (name, f"{name}_backup"):
-        await stack.drop_database(database)
-    client = kafka.admin(made.ops.kafka)
-    await client.start()
-    mine = [topic for topic in await client.list_topics() if topic.startswith(made.prefix)]
-    await client.delete_topics(mine)
-    await client.close()
 
 
 def running(town: WorkerStack) -> Services:

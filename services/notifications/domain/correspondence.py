@@ -93,3 +93,5 @@ class MailOutcome:
     outcome: Literal["accepted", "refused", "suppressed", "unknown"]
     smtp_code: int | None = None
     code: str | None = None
+    #: The trace that the attempt to send was part of.
+    traceparent: str | None = None

@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 @EACH
 def test_it_is_a_dead_letter_with_a_stable_code_and_one_sentence(heap: Heap, bad: Bad) -> None:
     (letter,) = heap.letters(bad)
-    assert (letter.code, letter.attempts) == (bad.code, "1")
+    assert (letter.code, letter.attempts) == (bad.code, 1)
     assert bad.says in letter.error
     assert letter.error.count("\n") == 0
     assert letter.error.endswith(".")

@@ -17,6 +17,7 @@ from chassis.postgres import Connection
 from chassis.processing import Processor
 from chassis.records import Record
 from chassis.service import Runtime
+from chassis.tracing import OFF
 from contracts import billing
 from contracts.catalogue import ENVELOPES
 from contracts.envelope import Envelope
@@ -69,7 +70,9 @@ class Office:
         return Delivery(self._runtime(), self._settings({}))
 
     def _runtime(self) -> Runtime:
-        runtime = SimpleNamespace(pool=self.pool, processor=self.processor, clock=self.clock)
+        runtime = SimpleNamespace(
+            pool=self.pool, processor=self.processor, clock=self.clock, traces=OFF
+        )
         return cast(Runtime, runtime)
 
     def _settings(self, changes: dict[str, Any]) -> NotificationsSettings:

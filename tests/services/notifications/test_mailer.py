@@ -1,7 +1,9 @@
 """The mailer against a real mailbox and PostgreSQL: one copy, or the truth about it."""
 
 import asyncio
+import json
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +13,7 @@ from contracts.envelope import Envelope
 from contracts.values import period_id, subscription_id
 from services.notifications import ledger
 from services.notifications.verdicts import Verdict
-from tests.domain.notifications.stories import CREATED, PAID, REMINDER, SCHEDULED, T0, event
+from tests.domain.notifications.stories import CREATED, PAID, REMINDER, SCHEDULED, T0, event, traced
 from tests.services.notifications.office import Office, kinds
 
 # One stack, one loop, one worker of a parallel run.
@@ -299,7 +301,7 @@ async def started_by_a_worker_that_dies(office: Office) -> None:
 
 
 async def test_mails_of_a_dead_worker_are_taken_over(office: Office) -> None:
-    await office.hear(CREATED, SCHEDULED, RECEIPT, REMINDER)
+    await office.hear(CREATED, SCHEDULED, traced(RECEIPT, "a"), traced(REMINDER, "b"))
     await office.contact()
     await started_by_a_worker_that_dies(office)
     async with office.sending():
@@ -308,6 +310,14 @@ async def test_mails_of_a_dead_worker_are_taken_over(office: Office) -> None:
         await office.settled(2)
     assert kinds(await office.rows()) == {"receipt": "unknown", "renewal-reminder": "accepted"}
     assert len(await office.copies()) == 1
+    traces = [json.loads(row["value"])["traceparent"][3] for row in await ended(office)]
+    assert traces == ["a", "b"]
+
+
+async def ended(office: Office) -> list[Any]:
+    """What was told of the ends of mails."""
+    question = "select value from outbox where type not like '%requested%' order by id"
+    return list(await office.pool.fetch(question))
 
 
 async def test_a_slow_server_does_not_cost_the_claim(office: Office) -> None:

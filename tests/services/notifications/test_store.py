@@ -20,6 +20,7 @@ from tests.domain.notifications.stories import (
     SCHEDULED,
     SUBSCRIPTION,
     event,
+    traced,
 )
 from tests.services.notifications.office import Office
 
@@ -91,6 +92,23 @@ async def test_a_requested_mail_is_in_the_ledger_when_its_event_is_told(office: 
         CUSTOMER,
     )
     assert row["next_attempt_at"] == office.clock.instant
+
+
+async def test_a_mail_belongs_to_the_trace_that_asked_for_it(office: Office) -> None:
+    again = event(billing.RenewalReminderDue, "again")
+    corrected = event(licensing.ExpiryReasonCorrected)
+    await office.hear(CREATED, traced(EXPIRED, "a"), traced(REMINDER, "b"), SCHEDULED, PAID)
+    letters = {row["kind"]: row["letter"] for row in await office.rows()}
+    await office.hear(traced(corrected, "c"), traced(event(billing.ReminderRetracted), "c"))
+    await office.hear(traced(again, "d"))
+    rows = {row["kind"]: row for row in await office.rows()}
+    assert rows["expired"]["letter"] != letters["expired"]
+    found = {kind: row["traceparent"] for kind, row in rows.items()}
+    assert found == {
+        "expired": traced(EXPIRED, "a").traceparent,
+        "renewal-reminder": traced(again, "d").traceparent,
+        "order-confirmation": None,
+    }
 
 
 async def test_a_mail_that_was_requested_and_retracted_at_once_is_never_queued(
