@@ -408,6 +408,17 @@ def _order(*, term: str, late: str = "now", pays: bool = True) -> dict[str, Any]
 Steps = tuple[tuple[str, dict[str, Any]], ...]
 #: Lives that once broke an invariant, as short as they could be made.
 _ONCE: dict[str, Steps] = {
+    "two open periods that were to begin where a refunded one ended both move up": (
+        (
+            "begin",
+            {**_start("online-store", "P1M", "2024-01-31T12:00Z", auto_renew=False), "tz": None},
+        ),
+        ("payment", {"kind": "renewal", "late": "now", "repeat": 1}),
+        ("another_order", {**_order(term="P1Y"), "auto_renew": False}),
+        ("provider_refunds", {"full": True, "late": "now", "which": 0}),
+        ("payment", {"kind": "manual", "late": "now", "repeat": 1}),
+        ("another_order", {**_order(term="unlimited"), "auto_renew": False}),
+    ),
     "a pause counts again, so its end is not told before it comes": (
         ("begin", _start("isp-classic", "P1M", "2025-03-30T01:15Z", auto_renew=False)),
         ("provider_pauses", {"late": "now", "mode": None, "span": "1d"}),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.billing import RefundEffect
-from ledger.bounds import bounds_from, bounds_from_end, overlap
+from ledger.bounds import Bounds, bounds_from, bounds_from_end, overlap
 from ledger.history import PaidPeriod, Taken, Will, last_of
 from services.billing.domain.standing import Standing
 
@@ -78,19 +78,15 @@ def _is_undone(result: Standing, taken_by: UUID) -> bool:
 def _move_up(result: Standing, voided: PaidPeriod, at: datetime) -> None:
     """What was to follow begins where the voided period would have, or now when that is over.
 
-    Bounds that upstream gave stay as they are.
+    Several open periods may begin at one end. Bounds that upstream gave stay as they are.
     """
     start, follows = max(voided.start, at), result.history.renewal_point(voided)
-    for period in [p for p in result.history.counting if p.start > voided.start]:
+    later = [period for period in result.history.counting if period.start > voided.start]
+    for period in sorted(later, key=lambda p: (p.start, p.end is not None)):
         if period.start != follows or period.basis == "given":
             return
-        follows = result.history.renewal_point(period)
-        tz = result.billing_tz(period.order_id)
-        before = last_of(p for p in result.history.counting if p.start < start)
-        if before and result.history.renewal_point(before) == start:
-            bounds = bounds_from_end(result.history, before, period.plan.term, tz)
-        else:
-            bounds = bounds_from(start, period.plan.term, tz)
+        after = result.history.renewal_point(period)
+        bounds = _bounds_at(result, period, start)
         result.set_period(
             replace(
                 period,
@@ -101,6 +97,14 @@ def _move_up(result: Standing, voided: PaidPeriod, at: datetime) -> None:
                 shift=timedelta(0),
             )
         )
-        if bounds.end is None:
-            return
-        start = bounds.end
+        if bounds.end:
+            start, follows = bounds.end, after
+
+
+def _bounds_at(result: Standing, period: PaidPeriod, start: datetime) -> Bounds:
+    """The bounds of a period that now starts at `start`, after what ends there, if anything does."""
+    tz = result.billing_tz(period.order_id)
+    before = last_of(p for p in result.history.counting if p.end and p.start < start)
+    if before and result.history.renewal_point(before) == start:
+        return bounds_from_end(result.history, before, period.plan.term, tz)
+    return bounds_from(start, period.plan.term, tz)
