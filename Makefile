@@ -50,9 +50,9 @@ e2e: $(READY) ## the whole system from outside: in containers, or STACK=embedded
 	@if [ $(STACK) = embedded ]; then $(BIN)/python -m devstack fetch; fi
 	@STACK=$(STACK) $(BIN)/python -m pytest tests/e2e
 
-soak: $(READY) ## the long matrix: every crash point many times, with random kills; and many long lives
+soak: $(READY) ## the long matrix: crash points many times, random kills, many long lives, a watched year
 	@$(BIN)/python -m devstack fetch
-	@SOAK=1 $(BIN)/python -m pytest -n 1 --timeout 1800 tests/crash tests/domain/test_invariants.py
+	@SOAK=1 $(BIN)/python -m pytest -n 1 --timeout 1800 tests/crash tests/domain/test_invariants.py tests/watch/test_year.py
 
 fmt: $(READY) ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .

@@ -3,6 +3,7 @@
 Orders come at a few fixed times of day, so that deadlines coincide and the clock has fewer stops.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from devstack.behaviour import DECLINES, Attempt, Behaviour, Customer, Later, instant
 
 START = datetime(2025, 1, 6, 9, tzinfo=UTC)
-#: Orders are placed at these instants only.
+#: Orders of the demo are placed on these days only.
 ORDER_DAYS = (0, 1, 3, 7, 14, 21, 28, 35)
 _NAMES = (
     "Ann Lee", "Bruno Costa", "Chloé Martin", "Dmitri Ivanov", "Elif Kaya", "Farid Haddad",
@@ -60,11 +61,11 @@ _ISP: tuple[Ending, ...] = ("renews", "pauses", "lapses", "cancels", "recovers_i
 _DAY = timedelta(days=1)
 
 
-def lives(count: int = 36) -> list[Life]:
-    """A few dozen lives over both providers; two of three buy from the online store."""
+def lives(count: int = 36, days: Sequence[int] = ORDER_DAYS) -> list[Life]:
+    """Lives over both providers, who order on these days in turn; two of three at the online store."""
     found = []
     for number in range(count):
-        at = START + ORDER_DAYS[number % len(ORDER_DAYS)] * _DAY
+        at = START + days[number % len(days)] * _DAY
         at += timedelta(hours=3 * (number % 3))
         name = _NAMES[number % len(_NAMES)]
         make = _isp if number % 3 == 2 else _store

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +37,7 @@ SCHEMAS = Path(__file__).parent.parent / "contracts" / "schemas"
 BATCH = 500
 
 
+@cache
 def validator(type: str) -> jsonschema_rs.Validator:
     """The published schema of a message type."""
     return jsonschema_rs.validator_for(json.loads((SCHEMAS / f"{type}.json").read_text()))

@@ -102,7 +102,7 @@ async def ask(stack: Stack, known: Known, data: Data, id: UUID | None = None) ->
     """
     command_id = str(id or uuid4())
     async with stack.database() as connection:
-        if id is not None and (answer := await _kept(connection, command_id)):
+        if id is not None and (answer := await kept(connection, command_id)):
             return answer
         now = await read_now(connection, virtual=stack.virtual)
         message = envelope(known.id, known.provider_id, data, command_id, now)
@@ -132,7 +132,7 @@ async def _answered(stack: Stack, connection: "asyncpg.Connection", message: Env
 
     event = await sent(stack, message, BILLING_EVENTS, told)
     # What billing keeps for repetitions is also what the first asking shows.
-    return await _kept(connection, message.id) or _told(event, message.id)
+    return await kept(connection, message.id) or _told(event, message.id)
 
 
 async def sent(
@@ -167,7 +167,8 @@ async def _first(broker: Broker, read: Callable[[ConsumerRecord], T | None]) -> 
                     return found
 
 
-async def _kept(connection: "asyncpg.Connection", command_id: str) -> Answer | None:
+async def kept(connection: "asyncpg.Connection", command_id: str) -> Answer | None:
+    """The answer that billing keeps to a command; None when there is none yet."""
     row = await connection.fetchrow(_ANSWER, command_id)
     if row is None:
         return None

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from chassis import kafka
 from ops.clock import VirtualClock
 from ops.supervisor import Services, free_ports
-from tests.support.crash_summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.support.end_of_run import pytest_terminal_summary as pytest_terminal_summary
 from tests.support.held_stack import HeldStack, addresses
 from tests.support.worker_stack import WorkerStack, create, worker_stack
 

@@ -41,10 +41,10 @@ def raised(finding: Finding, subscription_id: UUID | None, provider_id: str) -> 
     )
 
 
-def envelope(data: AlertRaised | AlertResolved, provider_id: str, now_ms: int) -> Envelope:
+def envelope(data: AlertRaised | AlertResolved, provider_id: str, told_at_ms: int) -> Envelope:
     """The message about an alert, at an instant of the broker's clock."""
     word = "raised" if isinstance(data, AlertRaised) else "resolved"
-    at = _EPOCH + timedelta(milliseconds=now_ms)
+    at = _EPOCH + timedelta(milliseconds=told_at_ms)
     return ENVELOPES[data.TYPE](
         specversion="1.0",
         id=str(uuid5(data.alert_id, word)),

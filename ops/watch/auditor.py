@@ -11,29 +11,30 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.operations import Alert, AlertRaised, AlertResolved
 from ops.watch.alerts import Told, envelope
-from ops.watch.checks import Bounds, Finding, findings
+from ops.watch.checks import Bounds, Finding, SeenFrom, findings
 from ops.watch.fold import fold, subject_of
-from ops.watch.record import Record
+from ops.watch.record import At, Record
 
 #: What the auditor joins, by the plain name of the topic.
 JOINED = ("billing.events", "licensing.events", "notifications.events", "payments.requests")
 
 
 class Auditor:
-    """Hears decoded messages with the broker's time; `due(now_ms)` gives the alerts to tell."""
+    """Hears decoded messages; `due` gives the alerts to tell, by the steady clock of whoever hears."""
 
     def __init__(self, bounds: Bounds) -> None:
         """Nothing is known yet."""
         self.records: dict[UUID, Record] = {}
         self.told = Told()
-        #: Whether billing.events still begins at its first record.
-        self.billing_whole = True
+        #: From when on the topics are known; what was told before is out of retention.
+        self.seen_from: SeenFrom = {}
         self._bounds = bounds
         self._touched: set[UUID] = set()
         self._again: list[tuple[int, str, UUID]] = []
-        self._lags: dict[str, Finding] = {}
+        #: None until somebody looked.
+        self._lags: dict[str, Finding] | None = None
 
-    def hear(self, message: Envelope, topic: str, at_ms: int) -> Record | None:
+    def hear(self, message: Envelope, topic: str, at: At) -> Record | None:
         """Take a message of one of the joined topics or an alert; its record when it was new."""
         if isinstance(message.data, Alert):
             self.told.hear(message.data)
@@ -46,7 +47,7 @@ class Auditor:
         record = self.records.get(id)
         if record is None:
             record = self.records[id] = Record()
-        if not fold(record, message, topic, at_ms):
+        if not fold(record, message, topic, at):
             return None
         self._touched.add(id)
         return record
@@ -55,18 +56,22 @@ class Auditor:
         """The services that are behind now, by name."""
         self._lags = found
 
-    def due(self, now_ms: int) -> list[Envelope]:
-        """The alerts to tell now; whoever publishes them lets them be heard here first."""
+    def due(self, now_ms: int, told_at_ms: int) -> list[Envelope]:
+        """The alerts to tell, each once; `told_at_ms` is the broker's time that they carry.
+
+        `now_ms` is of the same steady clock as what was heard: everything that was told up to then has
+        been heard.
+        """
         said: list[Envelope] = []
-        said += self._said(None, "", list(self._lags.values()), now_ms)
+        if self._lags is not None:
+            said += self._said(None, "", list(self._lags.values()), now_ms, told_at_ms)
         for id in self._ripe(now_ms):
             record = self.records.get(id)
             if record is None:  # an alert of before, about a subscription that is out of retention
-                said += self._said(id, "", [], now_ms)
+                said += self._said(id, "", [], now_ms, told_at_ms)
                 continue
-            whole = self.billing_whole
-            found = list(findings(id, record, self._bounds, billing_whole=whole))
-            said += self._said(id, record.provider_id, found, now_ms)
+            found = list(findings(id, record, self._bounds, self.seen_from))
+            said += self._said(id, record.provider_id, found, now_ms, told_at_ms)
         return said
 
     def touch_all(self) -> None:
@@ -81,7 +86,12 @@ class Auditor:
         return iter(ripe)
 
     def _said(
-        self, id: UUID | None, provider_id: str, found: list[Finding], now_ms: int
+        self,
+        id: UUID | None,
+        provider_id: str,
+        found: list[Finding],
+        now_ms: int,
+        told_at_ms: int,
     ) -> list[Envelope]:
         alerts, again = self.told.due(id, provider_id, found, now_ms)
         if again is not None and id is not None:
@@ -90,5 +100,5 @@ class Auditor:
         for alert in alerts:
             assert isinstance(alert, AlertRaised | AlertResolved)
             self.told.hear(alert)
-            said.append(envelope(alert, provider_id, now_ms))
+            said.append(envelope(alert, provider_id, told_at_ms))
         return said

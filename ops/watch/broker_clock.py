@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class BrokerClock:
     """Goes with the steady clock of this process from the newest record time on.
 
-    The time of a record that was read late is behind the broker's, so that it can only be too early:
-    what is due is then told later, by at most its own bound. 0 before the first record.
+    It tells which window is over and what time an alert carries; how long something stands is counted
+    by the steady clock alone, so that a broker's clock that jumps raises nothing. The time of a record
+    that was read late is behind the broker's, so that this may be too early. 0 before the first record.
     """
 
     _ahead_ms: int | None = None

@@ -10,30 +10,31 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from contracts.topics import BILLING_EVENTS, TOPICS
+from contracts.topics import OPS_ALERTS
 from ops.broker import Broker
 from ops.connection import Stack
+from ops.watch.auditor import JOINED
+from ops.watch.hearing import Place
 
-#: Kafka need not keep the very last record of a compacted partition: silence counts as the end as well.
-_SILENCE_S = 5.0
+#: What alerts rest on. The others are only counted; of compacted ones the last record need not be kept.
+_NEEDED = (*JOINED, OPS_ALERTS.name)
 
 
 @dataclass(slots=True)
 class CatchUp:
-    """The offsets to reach, by topic (without prefix) and partition; empty partitions are left out."""
+    """The offsets to reach, by topic (without prefix) and partition."""
 
-    ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    #: No record of billing.events was deleted by retention yet.
-    billing_whole: bool = True
+    ends: Mapping[Place, int] = field(default_factory=dict)
+    #: The offsets of the first records that retention has left.
+    firsts: Mapping[Place, int] = field(default_factory=dict)
 
-    def done(self, positions: Mapping[tuple[str, int], int], silent_s: float) -> bool:
-        """Whether all of it was read, or nothing has come for so long that no more will."""
-        read = all(positions.get(place, 0) >= end for place, end in self.ends.items())
-        return read or (bool(positions) and silent_s > _SILENCE_S)
+    def done(self, positions: Mapping[Place, int], firsts: Mapping[Place, int]) -> bool:
+        """Whether all of it was read, or taken away by retention: `firsts` as they are by now."""
+        return all(max(positions.get(p, 0), firsts[p]) >= end for p, end in self.ends.items())
 
 
 class Ends:
-    """`async with Ends(stack)` looks where all topics begin and end."""
+    """`async with Ends(stack)` looks where the topics that alerts rest on begin and end."""
 
     def __init__(self, stack: Stack) -> None:
         """Nothing is connected yet."""
@@ -44,7 +45,7 @@ class Ends:
         """Connect. Raises Unavailable."""
         async with AsyncExitStack() as opening:
             self._broker = await opening.enter_async_context(Broker(self._stack))
-            names = [self._stack.topic(topic.name) for topic in TOPICS]
+            names = [self._stack.topic(name) for name in _NEEDED]
             self._partitions = await self._broker.partitions(names)
             self._open = opening.pop_all()
         return self
@@ -63,8 +64,7 @@ class Ends:
         ends = await self._broker.ends(self._partitions)
         firsts = await self._broker.consumer.beginning_offsets(self._partitions)
         plain = {tp: (self._stack.plain_topic(tp.topic), tp.partition) for tp in self._partitions}
-        billing = (tp for tp in self._partitions if plain[tp][0] == BILLING_EVENTS.name)
         return CatchUp(
-            {plain[tp]: end for tp, end in ends.items() if end > firsts[tp]},
-            not any(firsts[tp] for tp in billing),
+            {plain[tp]: end for tp, end in ends.items()},
+            {plain[tp]: first for tp, first in firsts.items()},
         )

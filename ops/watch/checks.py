@@ -1,22 +1,28 @@
 """The checks of the live auditor: what of a record is wrong, since when, and by which events. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 from contracts.operations import AlertCode
 from ops.watch.record import Record
 
-_BILLING, _NOTIFICATIONS = "billing.events", "notifications.events"
+_BILLING, _LICENSING = "billing.events", "licensing.events"
+_NOTIFICATIONS = "notifications.events"
+#: By topic, the broker's time from which on everything that was told is known; 0: from its first record.
+SeenFrom = Mapping[str, int]
+_ALL: SeenFrom = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long what is wrong may stay so before it is told, by the broker's clock.
+    """How long what is wrong may stay so before it is told.
 
-    `settle_ms` is for what cannot come right by itself: topics are read side by side, so that an
-    effect may be seen before its cause.
+    It counts from when the watch reads what makes it wrong: as long as it keeps up that is the broker's
+    time, without the jumps that a broker's clock may make. `settle_ms` is for what cannot come right by
+    itself: topics are read side by side, so that an effect may be seen before its cause.
     """
 
     entitled_ms: int = 30_000
@@ -38,26 +44,26 @@ class Finding:
 
 
 def findings(
-    subscription_id: UUID, record: Record, bounds: Bounds, *, billing_whole: bool = True
+    subscription_id: UUID, record: Record, bounds: Bounds, seen_from: SeenFrom = _ALL
 ) -> Iterator[Finding]:
     """Everything that is wrong with a subscription as told until now.
 
-    `billing_whole`: billing.events still begins at its first record, so that a subscription of which
-    it tells nothing was never told of. Otherwise what is missing is not judged.
+    What is missing may have been deleted by retention: then it is not judged.
     """
     timeline = f"tenure timeline {subscription_id}"
-    whole = record.complete(_BILLING) or (_BILLING not in record.sequences and billing_whole)
-    yield from _access(record, bounds, whole, subscription_id)
+    yield from _access(record, bounds, seen_from, subscription_id)
     for event_id, waits in record.unconfirmed.items():
+        if waits.at.told_ms < seen_from.get(_NOTIFICATIONS, 0):
+            continue
         yield Finding(
             "PAID_NOT_CONFIRMED",
             event_id,
             f"Order {waits.order_id} is paid, but no confirmation was accepted.",
             (event_id,),
             timeline,
-            waits.told_ms + bounds.confirmed_ms,
+            waits.at.heard_ms + bounds.confirmed_ms,
         )
-    if whole:
+    if _whole(record, _BILLING, seen_from) and _whole(record, _NOTIFICATIONS, seen_from):
         yield from _not_reminded(record, bounds, timeline)
     yield from _charged_twice(record, bounds, timeline)
     for topic, sequence in record.sequences.items():
@@ -73,8 +79,14 @@ def findings(
             )
 
 
+def _whole(record: Record, topic: str, seen_from: SeenFrom) -> bool:
+    """Whether nothing can be missing of what a topic ever told about the subscription."""
+    never_told = topic not in record.sequences and not seen_from.get(topic, 0)
+    return record.complete(topic) or never_told
+
+
 def _access(
-    record: Record, bounds: Bounds, whole: bool, subscription_id: UUID
+    record: Record, bounds: Bounds, seen_from: SeenFrom, subscription_id: UUID
 ) -> Iterator[Finding]:
     """Paid and entitled must agree at the latest instant that billing or licensing told of."""
     entitled, clock = record.entitled, record.billing_clock
@@ -84,7 +96,8 @@ def _access(
         return
     paid = record.covered(now)
     told = (entitled.event_id,) if entitled else ()
-    if paid and not (entitled and entitled.works) and not record.holds:
+    deleted = entitled is None and paid and paid.told_ms < seen_from.get(_LICENSING, 0)
+    if paid and not (entitled and entitled.works) and not record.holds and not deleted:
         said = f"access is {entitled.state}" if entitled else "nothing was entitled"
         yield Finding(
             "PAID_NOT_ENTITLED",
@@ -106,7 +119,11 @@ def _access(
             why,
             record.moved_ms + bounds.entitled_ms,
         )
-    elif whole and record.covered(entitled.as_of) is None and not _given(record):
+    elif (
+        _whole(record, _BILLING, seen_from)
+        and record.covered(entitled.as_of) is None
+        and not _given(record)
+    ):
         yield Finding(
             "ENTITLED_WITHOUT_REASON",
             "access",
@@ -145,18 +162,18 @@ def _not_reminded(record: Record, bounds: Bounds, timeline: str) -> Iterator[Fin
                 f"Charge {charge_id} was not preceded by a reminder.",
                 (charge.event_id,),
                 timeline,
-                charge.told_ms + bounds.settle_ms,
+                charge.heard_ms + bounds.settle_ms,
             )
 
 
 def _charged_twice(record: Record, bounds: Bounds, timeline: str) -> Iterator[Finding]:
     """One charge per period renewed is outstanding or paid (Q4), and each is taken once."""
     renewed: dict[UUID, list[str]] = defaultdict(list)
-    told_ms: dict[UUID, int] = defaultdict(int)
+    heard_ms: dict[UUID, int] = defaultdict(int)
     for charge in record.charges.values():
         if not charge.closed:
             renewed[charge.renews] += [charge.event_id, *charge.payments[1:]]
-            told_ms[charge.renews] = max(told_ms[charge.renews], charge.told_ms)
+            heard_ms[charge.renews] = max(heard_ms[charge.renews], charge.heard_ms)
     for renews, events in renewed.items():
         if len(events) > 1:
             yield Finding(
@@ -165,5 +182,5 @@ def _charged_twice(record: Record, bounds: Bounds, timeline: str) -> Iterator[Fi
                 f"The renewal of period {renews} was charged {len(events)} times.",
                 tuple(events[:20]),
                 timeline,
-                told_ms[renews] + bounds.settle_ms,
+                heard_ms[renews] + bounds.settle_ms,
             )

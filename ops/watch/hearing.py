@@ -11,6 +11,7 @@ from contracts.topics import CUSTOMERS_CONTACTS, DEAD_LETTERS, LICENSING_ENTITLE
 from ops.watch.auditor import JOINED, Auditor
 from ops.watch.latency import Latencies
 from ops.watch.metrics import LATENCY, RECORDS
+from ops.watch.record import At
 from ops.watch.windows import Windows
 
 _LETTERS = frozenset(topic.name for topic in DEAD_LETTERS.values())
@@ -20,6 +21,8 @@ _UNREAD = _LETTERS | {
     LICENSING_ENTITLEMENTS.name,
     *(topic.name for topic in REDRIVE.values()),
 }
+#: Topic and partition.
+Place = tuple[str, int]
 _NOBODY = "-"
 #: Garbage of the same partition is logged once in so many records.
 _LOG_EVERY = 1000
@@ -48,17 +51,20 @@ class Hearing:
     #: The latest business instant that a service told.
     clock: datetime | None = None
     #: The offset that comes next, by topic and partition.
-    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    positions: dict[Place, int] = field(default_factory=dict)
+    #: The broker's time from which on a partition is known: of its first record, 0 if none went before.
+    begins: dict[Place, int] = field(default_factory=dict)
     _garbage: int = 0
 
-    def take(self, record: Heard) -> None:
+    def take(self, record: Heard, steady_ms: int) -> None:
         """Take one record; one that was read before, as after a rebalance, is passed over."""
         place = (record.topic, record.partition)
         if record.offset < self.positions.get(place, 0):
             return
+        self.begins.setdefault(place, record.at_ms if record.offset else 0)
         self.positions[place] = record.offset + 1
         try:
-            type, provider, outcome = self._understood(record)
+            type, provider, outcome = self._understood(record, steady_ms)
         except InvalidMessage as error:
             type, provider, outcome = _NOBODY, _NOBODY, error.code
         except Exception as error:  # one record must not stop the watch over all the others
@@ -68,7 +74,17 @@ class Hearing:
         RECORDS.labels(record.topic, outcome if garbage else "read").inc()
         self.windows.add((record.topic, type, provider, outcome), record.at_ms)
 
-    def _understood(self, record: Heard) -> tuple[str, str, str]:
+    def starts(self, firsts: Mapping[Place, int], now_ms: int) -> None:
+        """Learn where the topics begin; those of which retention left nothing are known from now on."""
+        for place, first in firsts.items():
+            if first > 0 and now_ms:
+                self.begins.setdefault(place, now_ms)
+        seen_from: dict[str, int] = {}
+        for (topic, _), begin in self.begins.items():
+            seen_from[topic] = max(seen_from.get(topic, 0), begin)
+        self.auditor.seen_from = seen_from
+
+    def _understood(self, record: Heard, steady_ms: int) -> tuple[str, str, str]:
         """Type, provider and outcome. Raises InvalidMessage."""
         if record.topic in _UNREAD:
             header = "dlq-code" if record.topic in _LETTERS else "ce_type"
@@ -77,11 +93,11 @@ class Hearing:
                 return _NOBODY, _NOBODY, said
             return said if said in MESSAGES else _NOBODY, _NOBODY, "ok"
         message = decode(record.value or b"")
-        self._tell(message, record)
+        self._tell(message, record, steady_ms)
         return message.type, message.providerid, str(getattr(message.data, "code", "ok"))
 
-    def _tell(self, message: Envelope, record: Heard) -> None:
-        self.auditor.hear(message, record.topic, record.at_ms)
+    def _tell(self, message: Envelope, record: Heard, steady_ms: int) -> None:
+        self.auditor.hear(message, record.topic, At(record.at_ms, steady_ms))
         if record.topic in JOINED and message.recordedat:
             self.clock = max(self.clock or message.recordedat, message.recordedat)
         for stage, seconds in self.latencies.hear(message, record.at_ms):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from ops.watch.sequences import Sequence
@@ -9,11 +10,20 @@ from ops.watch.sequences import Sequence
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
+class At(NamedTuple):
+    """When a message was told, by the broker's time, and when we read it, by our steady clock."""
+
+    told_ms: int
+    heard_ms: int
+
+
 @dataclass(slots=True)
 class Period:
     """A paid period as billing told it last; away from `gone_at` until `back_at`, by the event `gone_by`."""
 
     event_id: str
+    #: The broker's time of that event.
+    told_ms: int
     paid_at: datetime
     start: datetime
     end: datetime | None
@@ -52,7 +62,7 @@ class Charge:
 
     event_id: str
     renews: UUID
-    told_ms: int
+    heard_ms: int
     at: datetime
     closed: bool = False
     payments: list[str] = field(default_factory=list)
@@ -63,17 +73,17 @@ class Unconfirmed:
     """A first payment whose confirmation has not ended yet."""
 
     order_id: str
-    told_ms: int
+    at: At
 
 
 @dataclass(slots=True)
 class Record:
-    """One subscription. Instants are business time and only compared with each other; `_ms` is the broker's."""
+    """One subscription. Instants are business time and only compared with each other."""
 
     provider_id: str = ""
     periods: dict[UUID, Period] = field(default_factory=dict)
     entitled: Entitled | None = None
-    #: When billing or licensing last told what access follows from.
+    #: When billing or licensing was last heard to tell what access follows from.
     moved_ms: int = 0
     #: Billing's clock when it last told something about paid time.
     billing_clock: datetime | None = None

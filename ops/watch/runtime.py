@@ -33,6 +33,8 @@ from ops.watch.settings import WatchSettings
 
 EXIT_SOFTWARE, EXIT_CONFIGURATION = 70, 78
 _TICK_S, _SHOW_EVERY_S, _AWAY_S = 0.2, 10.0, 2.0
+#: For looking where the topics end, and for reading on before looking again what retention took.
+_LOOK_S = 5.0
 _SEND_S = 30.0
 
 
@@ -47,9 +49,8 @@ class Watch(Service):
         self.hearing = Hearing(Auditor(settings.bounds))
         self._clock = BrokerClock()
         self._rates = Rates(self.hearing.windows.size_ms)
-        #: Everything that was told up to then, by the broker's time, has been read.
+        #: Everything that was told up to then, by our steady clock, has been read; 0: nothing yet.
         self._read_up_to_ms = 0
-        self._last_ms = _steady_ms()
         self._why = "starting"
 
     async def on_start(self) -> None:
@@ -82,8 +83,7 @@ class Watch(Service):
 
     def _take(self, record: Heard, steady_ms: int) -> None:
         self._clock.see(record.at_ms, steady_ms)
-        self._last_ms = steady_ms
-        self.hearing.take(record)
+        self.hearing.take(record, steady_ms)
 
     @Service.task
     async def _follow(self) -> None:
@@ -97,23 +97,30 @@ class Watch(Service):
                     while not self.should_stop:
                         await self._reach(ends)
             except (kafka.KafkaError, Unavailable, OSError, TimeoutError) as error:
+                self._why = f"Kafka: {error!r}"[:200]
                 log.warning("the ends of the topics are not known", error=repr(error)[:200])
                 await self.sleep(_AWAY_S)
 
     async def _reach(self, ends: Ends) -> None:
-        now_ms = self._clock.now_ms(_steady_ms())
-        goal: CatchUp = await ends.look()
-        self.hearing.auditor.billing_whole = goal.billing_whole
-        while not goal.done(self.hearing.positions, (_steady_ms() - self._last_ms) / 1000):
+        now_ms = looked_ms = _steady_ms()
+        goal = now = await self._look(ends)
+        while not goal.done(self.hearing.positions, now.firsts):
             if self.should_stop:
                 return
             await self.sleep(_TICK_S)
-        self._read_up_to_ms = now_ms
+            if _steady_ms() - looked_ms > _LOOK_S * 1000:
+                looked_ms, now = _steady_ms(), await self._look(ends)
+        self.hearing.starts(now.firsts, self._clock.now_ms(_steady_ms()))
+        self._read_up_to_ms, self._why = now_ms, ""
         if not self.hearing.live:
-            self.hearing.live, self._why = True, ""
+            self.hearing.live = True
             self.hearing.auditor.touch_all()
             log.info("watching", subscriptions=len(self.hearing.auditor.records))
         await self.sleep(_TICK_S)
+
+    async def _look(self, ends: Ends) -> CatchUp:
+        async with asyncio.timeout(_LOOK_S):
+            return await ends.look()
 
     @Service.task
     async def _judge(self) -> None:
@@ -121,9 +128,10 @@ class Watch(Service):
         try:
             while not self.should_stop:
                 await self.sleep(_TICK_S)
+                told_at_ms = self._clock.now_ms(_steady_ms())
                 # Before the first record there is no time, and nothing to judge.
-                if self.hearing.live and self._read_up_to_ms:
-                    for message in self.hearing.auditor.due(self._read_up_to_ms):
+                if self.hearing.live and told_at_ms:
+                    for message in self.hearing.auditor.due(self._read_up_to_ms, told_at_ms):
                         await self._tell(message)
         except Exception:
             # Told or not, nobody knows: a new process reads what the topic holds and goes on from there.

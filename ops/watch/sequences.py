@@ -16,7 +16,7 @@ class Sequence:
     first: int
     last: int
     missing: set[int] = field(default_factory=set)
-    #: The event behind the newest hole, and the broker's time of it.
+    #: The event behind the newest hole, and when it was heard.
     behind: str = ""
     since_ms: int = 0
 

@@ -11,7 +11,7 @@ from devstack.ports import Ports
 from devstack.stack import EmbeddedStack
 from ops.database import migrate_all
 from tests.crash.scene import TEMPLATE, Scene
-from tests.support.crash_summary import OUTCOME
+from tests.support.end_of_run import OUTCOME
 
 Report: TypeAlias = Callable[..., None]
 _SCENE: pytest.StashKey[Scene] = pytest.StashKey()

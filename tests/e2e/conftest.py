@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.e2e.compose import ComposeSystem, build_image
 from tests.e2e.embedded import EmbeddedSystem
 from tests.e2e.system import System
-from tests.support.crash_summary import OUTCOME
+from tests.support.end_of_run import OUTCOME
 
 Report: TypeAlias = Callable[..., None]
 Start: TypeAlias = Callable[[datetime | None], AbstractAsyncContextManager[System]]

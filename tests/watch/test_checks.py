@@ -12,10 +12,11 @@ from contracts.topics import TOPIC_OF
 from ops.watch.auditor import Auditor
 from ops.watch.broker_clock import BrokerClock
 from ops.watch.checks import Bounds
-from ops.watch.lag import Behind, finding
+from ops.watch.lag import Behind, finding, unknown
+from ops.watch.record import At
 from ops.watch.windows import OTHER, Windows
 from tests.support.life import Life
-from tests.watch.town import words
+from tests.watch.town import charged, words
 
 BOUNDS = Bounds(entitled_ms=30_000, confirmed_ms=120_000, settle_ms=10_000)
 T0 = 1_750_000_000_000
@@ -29,25 +30,17 @@ def heard(life: Life) -> list[Envelope]:
 
 def tell(auditor: Auditor, messages: list[Envelope], at_ms: int = T0) -> None:
     for message in messages:
-        auditor.hear(message, TOPIC_OF[message.type].name, at_ms)
+        auditor.hear(message, TOPIC_OF[message.type].name, At(at_ms, at_ms))
 
 
 def said(auditor: Auditor, now_ms: int) -> list[str]:
-    return words(m.data for m in auditor.due(now_ms))  # type: ignore[misc]
+    return words(m.data for m in auditor.due(now_ms, now_ms))  # type: ignore[misc]
 
 
 def split(messages: list[Envelope], writer: str) -> tuple[list[Envelope], list[Envelope]]:
     """What the others tell, and what this service tells."""
     own = [m for m in messages if TOPIC_OF[m.type].writer == writer]
     return [m for m in messages if m not in own], own
-
-
-def charged() -> Life:
-    life = Life().subscribe()
-    life.answer(charges="silent")
-    while not life.told(billing.RenewalChargeRequested):
-        life.advance("now+1d")
-    return life
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_the_alert_names_its_evidence_and_what_to_run() -> None:
     rest, _ = split(heard(life), "licensing")
     auditor = Auditor(BOUNDS)
     tell(auditor, rest)
-    (message,) = auditor.due(LATE)
+    (message,) = auditor.due(LATE, LATE)
     assert isinstance(message.data, AlertRaised)
     (scheduled,) = [m for m in rest if isinstance(m.data, billing.PeriodScheduled)]
     assert message.data.evidence == (scheduled.id,)
@@ -168,18 +161,32 @@ def test_what_begins_after_retention_is_neither_a_gap_nor_without_reason() -> No
     kept = [m for m in messages if m.type.startswith("licensing")]
     cut = [m for m in messages if m.type.startswith("billing")][-1:]
     auditor = Auditor(BOUNDS)
-    auditor.billing_whole = False
+    auditor.seen_from = {"billing.events": T0 + 1}
     tell(auditor, kept)
     assert said(auditor, LATE) == []
     tell(auditor, cut)
     assert "+SEQUENCE_GAP" not in said(auditor, LATE)
 
 
+@pytest.mark.parametrize("silent", ["licensing", "notifications"])
+def test_what_retention_took_is_not_missed_but_what_is_told_since_is(silent: str) -> None:
+    """The topic of a service was emptied: what it told before is not known."""
+    topic = f"{silent}.events"
+    before, _ = split(heard(charged()), silent)
+    since, _ = split(heard(Life().subscribe()), silent)
+    code = {"licensing": "PAID_NOT_ENTITLED", "notifications": "PAID_NOT_CONFIRMED"}[silent]
+    for messages, at_ms, expected in ((before, T0, []), (since, T0 + 1, [f"+{code}"])):
+        auditor = Auditor(BOUNDS)
+        auditor.seen_from = {topic: T0 + 1}
+        tell(auditor, messages, at_ms)
+        assert said(auditor, LATE) == expected
+
+
 def test_a_restart_tells_nothing_twice_and_resolves_what_healed() -> None:
     rest, missing = split(heard(Life().subscribe()), "licensing")
     first = Auditor(BOUNDS)
     tell(first, rest)
-    told = first.due(LATE)
+    told = first.due(LATE, LATE)
     assert len(told) == 1
     again = Auditor(BOUNDS)
     tell(again, [*told, *rest, *told])
@@ -188,7 +195,7 @@ def test_a_restart_tells_nothing_twice_and_resolves_what_healed() -> None:
     healed = Auditor(BOUNDS)
     tell(healed, [*rest, *missing, *told])
     healed.touch_all()
-    (resolved,) = healed.due(LATE)
+    (resolved,) = healed.due(LATE, LATE)
     assert resolved.data.alert_id == told[0].data.alert_id  # type: ignore[attr-defined]
 
 
@@ -197,7 +204,7 @@ def test_an_old_alert_about_a_subscription_that_is_out_of_retention_is_resolved(
     first = Auditor(BOUNDS)
     tell(first, rest)
     later = Auditor(BOUNDS)
-    tell(later, first.due(LATE))
+    tell(later, first.due(LATE, LATE))
     later.touch_all()
     assert said(later, LATE) == ["-PAID_NOT_ENTITLED"]
 
@@ -217,6 +224,27 @@ def test_a_service_that_lags_is_told_once_per_place() -> None:
     assert said(auditor, T0) == []
     auditor.lags({})
     assert said(auditor, T0) == ["-SERVICE_LAGS"]
+
+
+def test_a_lag_that_stands_is_resolved_only_when_it_is_known_to_be_over() -> None:
+    first = Auditor(BOUNDS)
+    first.lags({"billing": finding("billing", 61, 7, "payments.events/0/5")})
+    told = first.due(T0, T0)
+    again = Auditor(BOUNDS)
+    tell(again, told)
+    assert said(again, T0) == []
+    behind = Behind("billing")
+    assert behind.seconds(0, {"p": 12}, {"p": 5}) == 0
+    assert not behind.known
+    again.lags({"billing": unknown("billing")})
+    assert said(again, T0) == []
+    assert behind.seconds(5, {"p": 20}, {"p": 12}) == 0
+    assert behind.known
+    again.lags({})
+    assert said(again, T0) == ["-SERVICE_LAGS"]
+    fresh = Auditor(BOUNDS)
+    fresh.lags({"billing": unknown("billing")})
+    assert said(fresh, LATE) == []
 
 
 def test_the_brokers_clock_ignores_ours_and_never_runs_ahead() -> None:
@@ -251,6 +279,6 @@ def test_windows_are_tumbling_bounded_and_by_the_records_time() -> None:
 def test_a_message_about_nothing_of_ours_is_passed_over() -> None:
     message = heard(Life().subscribe())[0].model_copy(update={"subject": "not an id"})
     auditor = Auditor(BOUNDS)
-    auditor.hear(message, "billing.events", 0)
+    auditor.hear(message, "billing.events", At(0, 0))
     assert auditor.records == {}
     assert all(isinstance(id, UUID) for id in auditor.records)

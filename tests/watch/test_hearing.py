@@ -6,7 +6,7 @@ import pytest
 
 from contracts.envelope import Envelope
 from contracts.topics import TOPIC_OF, TOPICS
-from ops.watch.auditor import Auditor
+from ops.watch.auditor import JOINED, Auditor
 from ops.watch.catch_up import CatchUp
 from ops.watch.checks import Bounds
 from ops.watch.hearing import Heard, Hearing
@@ -29,14 +29,14 @@ def heard(message: Envelope, offset: int) -> Heard:
 
 def everything(known: Hearing, life: Life) -> None:
     for offset, message in enumerate(life.play.heard):
-        known.take(heard(message, offset))
+        known.take(heard(message, offset), 0)
 
 
 @pytest.mark.parametrize("topic", [topic.name for topic in TOPICS])
 def test_garbage_is_counted_and_passed_over(topic: str) -> None:
     known = hearing()
     for offset, value in enumerate(_GARBAGE):
-        known.take(Heard(topic, 0, offset, T0, value, {"ce_type": b"\xff", "dlq-code": b"\xfe"}))
+        known.take(Heard(topic, 0, offset, T0, value, {"ce_type": b"\xff", "dlq-code": b"\xfe"}), 0)
     assert known.positions == {(topic, 0): len(_GARBAGE)}
     assert sum(known.windows.last_full(T0 + 60_000).values()) == len(_GARBAGE)
     assert known.auditor.records == {}
@@ -47,7 +47,7 @@ def test_a_valid_envelope_with_a_sequence_from_nowhere_is_survived() -> None:
     message = Life().subscribe().on("billing.events")[0]
     for offset, number in enumerate((1, 10**15, None, 3)):
         odd = message.model_copy(update={"sequence": number, "id": str(offset)})
-        known.take(heard(odd, offset))
+        known.take(heard(odd, offset), 0)
     (record,) = known.auditor.records.values()
     assert len(record.sequences["billing.events"].missing) <= 1000
 
@@ -102,10 +102,37 @@ def test_a_pause_is_no_hold() -> None:
     assert populations(known.auditor.records.values(), known.clock)["paused"] == 1
 
 
-def test_the_past_is_read_when_all_its_ends_are_reached_or_nothing_comes() -> None:
-    past = CatchUp({("a", 0): 5, ("b", 1): 2})
-    assert not past.done({("a", 0): 5, ("b", 1): 1}, silent_s=1)
-    assert past.done({("a", 0): 5, ("b", 1): 2}, silent_s=0)
-    assert past.done({("a", 0): 5, ("b", 1): 1}, silent_s=6)
-    assert not past.done({}, silent_s=100)
-    assert replace(past, ends={}).done({}, silent_s=0)
+def test_the_past_is_read_when_all_its_ends_are_reached_or_retention_took_them() -> None:
+    past = CatchUp({("a", 0): 5, ("b", 1): 2}, {("a", 0): 0, ("b", 1): 0})
+    assert not past.done({}, past.firsts)
+    assert not past.done({("a", 0): 5, ("b", 1): 1}, past.firsts)
+    assert past.done({("a", 0): 5, ("b", 1): 2}, past.firsts)
+    assert past.done({("a", 0): 5, ("b", 1): 1}, {("a", 0): 0, ("b", 1): 2})
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600], ids=["ahead", "back"])
+def test_a_broker_clock_that_jumps_raises_nothing_and_hides_nothing(jump_s: int) -> None:
+    life = Life().subscribe()
+    told = [m for m in life.play.heard if TOPIC_OF[m.type].name in JOINED]
+    paid = [m for m in told if m.type.startswith(("billing", "notifications"))]
+    known = hearing()
+    for offset, message in enumerate(paid):
+        half = offset >= len(paid) // 2
+        at_ms = T0 + half * jump_s * 1000
+        known.take(replace(heard(message, offset), at_ms=at_ms), 1_000)
+    within_ms = Bounds().entitled_ms
+    assert known.auditor.due(1_000 + within_ms - 1, T0) == []
+    (alert,) = known.auditor.due(1_000 + within_ms, T0)
+    assert alert.data.code == "PAID_NOT_ENTITLED"  # type: ignore[attr-defined]
+
+
+def test_where_the_topics_begin_is_learnt_from_what_retention_left() -> None:
+    known = hearing()
+    message = Life().subscribe().on("billing.events")[0]
+    known.take(heard(message, 0), 0)
+    known.take(replace(heard(message, 7), partition=1, at_ms=T0 + 5), 0)
+    known.starts({("billing.events", 1): 7, ("licensing.events", 2): 9, ("x", 0): 0}, T0 + 60)
+    seen = known.auditor.seen_from
+    assert seen == {"billing.events": T0 + 5, "licensing.events": T0 + 60}
+    known.starts({("licensing.events", 2): 9}, T0 + 90)
+    assert known.auditor.seen_from == seen

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,13 +19,10 @@ from tests.ops.running import run_tenure
 from tests.support.eventually import eventually
 from tests.support.life import Life
 from tests.support.metrics import counted
-from tests.watch.town import Keep, Told, Town, words
+from tests.watch.conftest import Report
+from tests.watch.town import Keep, Told, Town, charged, on, paid, words
 
 pytestmark = [pytest.mark.xdist_group("watch"), pytest.mark.timeout(180)]
-
-
-def on(*services: str) -> Keep:
-    return lambda message: TOPIC_OF[message.type].writer in services
 
 
 class Before:
@@ -40,19 +38,6 @@ class Before:
         return not self._met
 
 
-def paid() -> Told:
-    return Told(Life().subscribe())
-
-
-def charged() -> Life:
-    """Reminded and charged; the payment system has not answered."""
-    life = Life().subscribe()
-    life.answer(charges="silent")
-    while not life.told(billing.RenewalChargeRequested):
-        life.advance("now+1d")
-    return life
-
-
 def refunded() -> Told:
     life = Life().subscribe()
     life.advance("now+3d")
@@ -62,29 +47,31 @@ def refunded() -> Told:
     return Told(life)
 
 
-async def found_and_resolved(town: Town, told: Told, code: str, keep: Keep) -> None:
+async def found_and_resolved(town: Town, report: Report, told: Told, code: str, keep: Keep) -> None:
     await town.tell(told, keep)
     (alert,) = await town.wait_for(told.id, f"+{code}")
     assert alert.evidence
     assert alert.suggested_command.startswith("tenure ")
+    raised_s = town.seconds_to(told.id, f"+{code}", told.told_at)
     await town.tell(told)
     await town.wait_for(told.id, f"+{code}", f"-{code}")
+    report(code, raised_s, town.seconds_to(told.id, f"-{code}", told.told_at))
 
 
-async def test_paid_but_not_entitled(town: Town) -> None:
+async def test_paid_but_not_entitled(town: Town, report: Report) -> None:
     keep = on("billing", "notifications")
-    await found_and_resolved(town, paid(), "PAID_NOT_ENTITLED", keep)
+    await found_and_resolved(town, report, paid(), "PAID_NOT_ENTITLED", keep)
 
 
-async def test_paid_but_not_confirmed(town: Town) -> None:
-    await found_and_resolved(town, paid(), "PAID_NOT_CONFIRMED", on("billing", "licensing"))
+async def test_paid_but_not_confirmed(town: Town, report: Report) -> None:
+    await found_and_resolved(town, report, paid(), "PAID_NOT_CONFIRMED", on("billing", "licensing"))
 
 
-async def test_entitled_without_reason(town: Town) -> None:
-    await found_and_resolved(town, paid(), "ENTITLED_WITHOUT_REASON", on("licensing"))
+async def test_entitled_without_reason(town: Town, report: Report) -> None:
+    await found_and_resolved(town, report, paid(), "ENTITLED_WITHOUT_REASON", on("licensing"))
 
 
-async def test_charged_without_reminder(town: Town) -> None:
+async def test_charged_without_reminder(town: Town, report: Report) -> None:
     told = Told(charged())
     reminders = [
         m
@@ -94,15 +81,15 @@ async def test_charged_without_reminder(town: Town) -> None:
     assert reminders
     late = {m.id for m in told.left[told.left.index(reminders[0]) :] if on("notifications")(m)}
     code = "CHARGED_WITHOUT_REMINDER"
-    await found_and_resolved(town, told, code, lambda message: message.id not in late)
+    await found_and_resolved(town, report, told, code, lambda message: message.id not in late)
 
 
-async def test_refunded_but_still_entitled(town: Town) -> None:
+async def test_refunded_but_still_entitled(town: Town, report: Report) -> None:
     ends = Before(licensing.PeriodEnded, "licensing.events")
-    await found_and_resolved(town, refunded(), "REFUNDED_STILL_ENTITLED", ends)
+    await found_and_resolved(town, report, refunded(), "REFUNDED_STILL_ENTITLED", ends)
 
 
-async def test_two_charges_for_one_period(town: Town) -> None:
+async def test_two_charges_for_one_period(town: Town, report: Report) -> None:
     life = charged()
     told = Told(life)
     await town.tell(told)
@@ -113,8 +100,10 @@ async def test_two_charges_for_one_period(town: Town) -> None:
     data = request.data.model_copy(update={"charge_id": charge_id})
     change = {"id": second, "sequence": last + 1, "data": data}
     again = request.model_copy(update=change)
+    said_at = time.time()
     await town.say(told.value(again), again)
     (alert,) = await town.wait_for(told.id, "+CHARGED_TWICE")
+    raised_s = town.seconds_to(told.id, "+CHARGED_TWICE", said_at)
     assert set(alert.evidence) == {request.id, second}
     withdrawn = billing.RenewalChargeWithdrawn(
         fact_id=uuid4(),
@@ -125,37 +114,52 @@ async def test_two_charges_for_one_period(town: Town) -> None:
     )
     change = {"id": str(uuid4()), "sequence": last + 2, "data": withdrawn, "type": withdrawn.TYPE}
     message = ENVELOPES[withdrawn.TYPE](**{**dict(request), **change})
+    said_at = time.time()
     await town.say(told.value(message), message)
     await town.wait_for(told.id, "+CHARGED_TWICE", "-CHARGED_TWICE")
+    report("CHARGED_TWICE", raised_s, town.seconds_to(told.id, "-CHARGED_TWICE", said_at))
 
 
-async def test_a_gap(town: Town) -> None:
+async def test_a_gap(town: Town, report: Report) -> None:
     told = Told(charged())
     (missing,) = [m for m in told.left if isinstance(m.data, billing.PaymentSucceeded)]
     keep: Keep = lambda message: message is not missing  # noqa: E731
-    await found_and_resolved(town, told, "SEQUENCE_GAP", keep)
+    await found_and_resolved(town, report, told, "SEQUENCE_GAP", keep)
 
 
-async def test_services_that_do_not_run_lag(town: Town) -> None:
+async def test_services_that_do_not_run_lag(town: Town, report: Report) -> None:
     """Nobody reads here; then each group commits that it has read all."""
-    await town.tell(paid())
 
     async def said() -> list[str]:
         return sorted(f"{word} {a.about}" for a, word in zip(*await _with_words(town), strict=True))
 
-    raised = sorted(f"+SERVICE_LAGS {name}" for name in SERVICES)
+    raised = [f"+SERVICE_LAGS {name}" for name in SERVICES]
+    resolved = [each.replace("+", "-") for each in raised]
+
+    async def none_stands() -> bool:
+        found = await said()
+        return all(found.count(r) == found.count(s) for r, s in zip(raised, resolved, strict=True))
+
+    await town.catch_up()
+    await eventually(none_stands, 30)
+    before = await said()
+    told = paid()
+    await town.tell(told)
 
     async def all_raised() -> bool:
-        assert await said() == raised
+        assert await said() == sorted([*before, *raised])
         return True
 
     async def all_resolved() -> bool:
-        assert await said() == [*raised, *(each.replace("+", "-") for each in raised)]
+        assert await said() == sorted([*before, *raised, *resolved])
         return True
 
     await eventually(all_raised, 30)
+    raised_s = town.seconds_to(None, "+SERVICE_LAGS", told.told_at)
+    caught_up_at = time.time()
     await town.catch_up()
     await eventually(all_resolved, 30)
+    report("SERVICE_LAGS", raised_s, town.seconds_to(None, "-SERVICE_LAGS", caught_up_at))
 
 
 async def _with_words(town: Town) -> tuple[list[Alert], list[str]]:

@@ -11,7 +11,7 @@ from hypothesis.stateful import invariant
 from contracts.topics import TOPIC_OF
 from ops.watch.checks import Bounds, Finding, findings
 from ops.watch.fold import fold
-from ops.watch.record import Record
+from ops.watch.record import At, Record
 from tests.domain.test_invariants import Lives
 from tests.support.life import Life
 
@@ -25,7 +25,7 @@ def found(life: Life) -> list[Finding]:
     for at_ms, message in enumerate(life.play.heard):
         topic = TOPIC_OF[message.type].name
         if topic in _OURS:
-            fold(record, message, topic, at_ms)
+            fold(record, message, topic, At(at_ms, at_ms))
     return list(findings(life.play.id, record, Bounds()))
 
 

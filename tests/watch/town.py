@@ -1,10 +1,12 @@
 """Telling a watched stack what the services would tell, all of it or not, and reading its alerts."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid4
 
 from chassis import kafka
+from contracts import billing
 from contracts.catalogue import InvalidMessage, decode
 from contracts.envelope import Envelope
 from contracts.operations import Alert, AlertRaised, AlertResolved
@@ -31,10 +33,31 @@ class Told:
         self.id = uuid4()
         self._old = str(life.play.id)
         self.left = [m for m in life.play.heard if TOPIC_OF[m.type].name in _OURS]
+        #: When the last of it was told.
+        self.told_at = 0.0
 
     def value(self, message: Envelope) -> bytes:
         """A message about this subscription instead of the life's."""
         return message.to_json().replace(self._old.encode(), str(self.id).encode())
+
+
+def on(*services: str) -> Keep:
+    """What these services tell."""
+    return lambda message: TOPIC_OF[message.type].writer in services
+
+
+def paid() -> Told:
+    """A first order and its payment, and what all services tell about it."""
+    return Told(Life().subscribe())
+
+
+def charged() -> Life:
+    """Reminded and charged; the payment system has not answered."""
+    life = Life().subscribe()
+    life.answer(charges="silent")
+    while not life.told(billing.RenewalChargeRequested):
+        life.advance("now+1d")
+    return life
 
 
 class Town:
@@ -55,20 +78,21 @@ class Town:
             recording = await opened.enter_async_context(Recording(stack, (OPS_ALERTS,)))
             yield cls(stack, running, to, recording)
 
-    async def ready(self) -> None:
+    async def ready(self, within_s: float = _PATIENCE_S) -> None:
         """Wait until the watch judges."""
 
         async def judges() -> bool:
             self.running.refuse_dead("watch")
             return (await get(f"{self.running.url('watch')}/readyz"))[0] == 200
 
-        await eventually(judges, _PATIENCE_S)
+        await eventually(judges, within_s)
 
     async def tell(self, told: Told, keep: Keep = lambda message: True) -> None:
         """Let the services tell what of a life is left and wanted, in its order."""
         for message in [m for m in told.left if keep(m)]:
             told.left.remove(message)
             await self.say(told.value(message), message)
+        told.told_at = time.time()
 
     async def say(self, value: bytes, message: Envelope) -> None:
         """One message on its topic."""
@@ -100,7 +124,19 @@ class Town:
                 found.append(message)
         return found
 
-    async def wait_for(self, about: UUID | None, *wanted: str) -> list[Alert]:
+    def seconds_to(self, about: UUID | None, word: str, since: float) -> float:
+        """From an instant to the next such alert, which was waited for, by the broker's time of it."""
+        for record in self.recording.records:
+            message = _decoded(record.value)
+            seconds = float(record.timestamp) / 1000 - since
+            found = message and message.subscription_id == about and words([message]) == [word]
+            if found and seconds > 0:
+                return seconds
+        raise LookupError(word)
+
+    async def wait_for(
+        self, about: UUID | None, *wanted: str, within_s: float = _PATIENCE_S
+    ) -> list[Alert]:
         """Wait for exactly these, such as `+PAID_NOT_ENTITLED` and `-PAID_NOT_ENTITLED`."""
 
         async def told() -> list[Alert]:
@@ -108,7 +144,7 @@ class Town:
             assert words(found) == list(wanted)
             return found
 
-        found: list[Alert] = await eventually(told, _PATIENCE_S, f"alerts {wanted}")
+        found: list[Alert] = await eventually(told, within_s, f"alerts {wanted}")
         return found
 
 
