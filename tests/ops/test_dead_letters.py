@@ -32,6 +32,7 @@ from ops.work import read_now
 from tests.ops.orders import order, paid_order
 from tests.ops.running import Tenure
 
+pytestmark = pytest.mark.xdist_group("ops")
 #: Ten thousand: REDRIVEN=10000 DLQ_CONSECUTIVE_MAX=100000 DLQ_RATIO_MAX=1
 REDRIVEN = int(os.environ.get("REDRIVEN", "300"))
 #: More dead letters in a row stop the consumer.
