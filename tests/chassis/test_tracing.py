@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -39,6 +40,16 @@ def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine's own variables say is nothing to these tests."""
     for name in TracingSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    """What goes on handing over draws random pauses, which would disturb tests that fix the seed."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("OtelBatch"):
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 # what is set
@@ -417,3 +428,5 @@ async def test_a_bad_collector_delays_nobody(
     await recorder.close()
     assert time.monotonic() - began < 4
     assert at.spans() == []
+    at.behaviour = "takes"
+    at.closing.set()
